@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#include "inbox/appender.h"
+
+#include <assert.h>
+
+/* One transaction's texts at most; MariaDB takes 16 MiB in one packet. */
+enum { BATCH_BYTES_MAX = 4 * 1024 * 1024 };
+
+static size_t bytes_of(const struct append *append)
+{
+	return append->row.from.length + append->row.content.length +
+	       append->row.idempotency_key.length;
+}
+
+static size_t size(const struct batch_item *first, size_t waiting,
+		   const struct store *store)
+{
+	size_t bytes = 0, count = 0;
+
+	for (; count < waiting; count++, first = first->next) {
+		bytes += bytes_of((const struct append *)first);
+		if (count > 0 && bytes > BATCH_BYTES_MAX)
+			break;
+	}
+	return store == NULL ? count : store_append_size(store, count);
+}
+
+static void process(struct batch_item **items, size_t count,
+		    struct store *store)
+{
+	struct store_append *rows[APPENDER_ROWS_MAX] = { NULL };
+	enum err err = ERR_OUT_OF_MEMORY;
+
+	for (size_t i = 0; i < count; i++)
+		rows[i] = &((struct append *)items[i])->row;
+	if (store != NULL)
+		err = store_append(store, rows, count);
+	for (size_t i = 0; i < count; i++) {
+		struct append *append = (struct append *)items[i];
+
+		append->err = err;
+		append->done(append);
+	}
+}
+
+static const struct batcher_operations operations = {
+	.size = size,
+	.process = process,
+};
+
+struct batcher *appender_new(store_open_fn *open, void *context,
+			     size_t queue_max, size_t rows_max)
+{
+	assert(rows_max <= APPENDER_ROWS_MAX);
+	return batcher_new(&operations, open, context, queue_max, rows_max);
+}
+
+enum err appender_submit(struct batcher *appender, struct append *append)
+{
+	return batcher_submit(appender, &append->item);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BUZON_INBOX_STORE_H
+#define BUZON_INBOX_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/span.h"
+#include "inbox/message.h"
+
+/*
+ * Where messages are kept. One store is one connection, used by one thread at
+ * a time. It connects by itself when it is first needed and again after it was
+ * lost; while the database is away its calls return ERR_DATABASE_UNAVAILABLE,
+ * at once where that is already known.
+ */
+struct store;
+
+/* One message to append, and what became of it. */
+struct store_append {
+	struct span idempotency_key; /* no data: none was sent */
+	struct span from;
+	struct span content;
+	/* Filled in by the store: */
+	enum err result; /* ERR_OK or ERR_KEY_REUSED */
+	bool replayed;   /* used before: id and date are the first's */
+	uint64_t id;
+	char date[MESSAGE_DATE_BYTES];
+};
+
+enum { STORE_FIND_MAX = 64 };
+
+enum store_order { STORE_ASCENDING, STORE_DESCENDING };
+
+/*
+ * Which messages to read. `has_…` tells which filters apply; all that apply
+ * must hold. limit is the number of messages at most, 0 for no limit.
+ */
+struct store_filter {
+	bool has_from, has_content, has_id, has_after, has_before;
+	struct span from;
+	struct span content;
+	uint64_t id;
+	uint64_t after;
+	uint64_t before;
+	enum store_order order;
+	uint64_t limit;
+	bool ids_only; /* read no From, Content and Date: they are empty then */
+};
+
+/*
+ * Called for each message in order; its spans are borrowed for the call. False
+ * ends the reading.
+ */
+typedef bool store_visit_fn(const struct message *message, void *context);
+
+struct store_operations {
+	size_t (*append_size)(size_t waiting);
+	enum err (*append)(struct store *store, struct store_append **rows,
+			   size_t count);
+	enum err (*read)(struct store *store, const struct store_filter *filter,
+			 store_visit_fn *visit, void *context);
+	enum err (*find)(struct store *store, const uint64_t *ids, size_t count,
+			 store_visit_fn *visit, void *context);
+	enum err (*ping)(struct store *store);
+	void (*close)(struct store *store);
+};
+
+/* Every implementation begins with this. */
+struct store {
+	const struct store_operations *operations;
+};
+
+/* Makes a store for the calling thread; NULL when there is no memory. */
+typedef struct store *store_open_fn(void *context);
+
+/*
+ * How many of `waiting` rows (at least 1) are best appended at once: at least
+ * 1, at most waiting.
+ */
+static inline size_t store_append_size(const struct store *store,
+				       size_t waiting)
+{
+	return store->operations->append_size(waiting);
+}
+
+/*
+ * Stores all rows in one transaction, in their order, or none, and returns
+ * after its commit. IDs become visible to readers in their order, across all
+ * stores of the same database.
+ *
+ * ERR_OK: each row's result, id, date and replayed are set.
+ * ERR_DATABASE_UNAVAILABLE, ERR_OUT_OF_MEMORY, ERR_INTERNAL: nothing is stored.
+ * ERR_WRITE_UNCERTAIN: the connection was lost meanwhile; all or nothing is.
+ */
+static inline enum err store_append(struct store *store,
+				    struct store_append **rows, size_t count)
+{
+	return store->operations->append(store, rows, count);
+}
+
+/*
+ * Reads the messages that filter names. ERR_OK (also where visit ended it),
+ * ERR_DATABASE_UNAVAILABLE, ERR_OUT_OF_MEMORY, ERR_INTERNAL; messages before
+ * the error have been visited.
+ */
+static inline enum err store_read(struct store *store,
+				  const struct store_filter *filter,
+				  store_visit_fn *visit, void *context)
+{
+	return store->operations->read(store, filter, visit, context);
+}
+
+/*
+ * Reads the messages with these IDs (1 to STORE_FIND_MAX of them), in no
+ * certain order, each once. Errors as of store_read(), but after an error the
+ * same messages may be visited again by the next try.
+ */
+static inline enum err store_find(struct store *store, const uint64_t *ids,
+				  size_t count, store_visit_fn *visit,
+				  void *context)
+{
+	return store->operations->find(store, ids, count, visit, context);
+}
+
+/* Asks the database whether it answers. ERR_OK, ERR_DATABASE_UNAVAILABLE. */
+static inline enum err store_ping(struct store *store)
+{
+	return store->operations->ping(store);
+}
+
+/* Closes the connection and frees the store; accepts NULL. */
+static inline void store_close(struct store *store)
+{
+	if (store != NULL)
+		store->operations->close(store);
+}
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "inbox/store_mariadb_private.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+struct database *database_new(const struct settings *settings)
+{
+	struct database *database = calloc(1, sizeof(*database));
+
+	if (database == NULL)
+		return NULL;
+	if (mysql_library_init(0, NULL, NULL) != 0) {
+		free(database);
+		return NULL;
+	}
+	database->settings = settings;
+	return database;
+}
+
+void database_free(struct database **database)
+{
+	if (*database == NULL)
+		return;
+	mysql_library_end();
+	free(*database);
+	*database = NULL;
+}
+
+void database_watch(struct database *database, void (*on_away)(void *context),
+		    void *context)
+{
+	database->on_away_context = context;
+	atomic_store(&database->on_away, on_away);
+}
+
+/*
+ * Reads a table of ours, so that a database that was never migrated does not
+ * pass for a good one.
+ */
+static bool answers(struct mariadb_store *mariadb)
+{
+	int64_t began_ms = store_mariadb_clock_ms();
+	MYSQL_RES *result;
+
+	if (mysql_query(mariadb->connection,
+			"SELECT id FROM append_lock WHERE id = 1") != 0) {
+		store_mariadb_failed(mariadb, NULL, began_ms);
+		return false;
+	}
+	result = mysql_store_result(mariadb->connection);
+	if (result == NULL) {
+		store_mariadb_failed(mariadb, NULL, began_ms);
+		return false;
+	}
+	mysql_free_result(result);
+	return true;
+}
+
+static enum err ping(struct store *store)
+{
+	struct mariadb_store *mariadb = (struct mariadb_store *)store;
+	bool was_open = mariadb->connection != NULL;
+	enum err err = store_mariadb_connect(mariadb, false);
+
+	if (err != ERR_OK)
+		return err;
+	if (answers(mariadb)) {
+		store_mariadb_set_here(mariadb);
+		return ERR_OK;
+	}
+	/* An old connection may have been cut while the database is well. */
+	if (was_open && mariadb->connection == NULL &&
+	    store_mariadb_connect(mariadb, false) == ERR_OK &&
+	    answers(mariadb)) {
+		store_mariadb_set_here(mariadb);
+		return ERR_OK;
+	}
+	store_mariadb_set_away(mariadb);
+	return ERR_DATABASE_UNAVAILABLE;
+}
+
+static void close_store(struct store *store)
+{
+	struct mariadb_store *mariadb = (struct mariadb_store *)store;
+
+	store_mariadb_disconnect(mariadb);
+	buf_deinit(&mariadb->sql);
+	free(mariadb->parameters);
+	free(mariadb);
+	mysql_thread_end();
+}
+
+static const struct store_operations operations = {
+	.append_size = store_mariadb_append_size,
+	.append = store_mariadb_append,
+	.read = store_mariadb_read,
+	.find = store_mariadb_find,
+	.ping = ping,
+	.close = close_store,
+};
+
+struct store *store_mariadb_open(void *database)
+{
+	struct mariadb_store *mariadb = calloc(1, sizeof(*mariadb));
+
+	if (mariadb == NULL)
+		return NULL;
+	if (mysql_thread_init() != 0) {
+		free(mariadb);
+		return NULL;
+	}
+	mariadb->store.operations = &operations;
+	mariadb->database = database;
+	buf_init(&mariadb->sql, 64 * 1024);
+	return &mariadb->store;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#include "inbox/store_mariadb_private.h"
+
+#include <errmsg.h>
+#include <mysqld_error.h>
+#include <poll.h>
+#include <time.h>
+
+#include "base/log.h"
+
+/* Not in every mysqld_error.h, or not by one name. */
+enum { RECORD_CHANGED_SINCE_LAST_READ = 1020, INDEX_DOES_NOT_EXIST = 1176 };
+
+int64_t store_mariadb_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void store_mariadb_set_here(struct mariadb_store *mariadb)
+{
+	struct database *database = mariadb->database;
+
+	if (atomic_exchange(&database->state, DATABASE_HERE) == DATABASE_HERE)
+		return;
+	log_event(LOG_INFO, "database_here", NULL, "connected to MariaDB %s",
+		  mysql_get_server_info(mariadb->connection));
+}
+
+void store_mariadb_set_away(struct mariadb_store *mariadb)
+{
+	struct database *database = mariadb->database;
+	void (*on_away)(void *context) = atomic_load(&database->on_away);
+
+	if (atomic_exchange(&database->state, DATABASE_AWAY) == DATABASE_AWAY)
+		return;
+	log_event(LOG_WARNING, "database_away", NULL,
+		  "message requests get 503 until the database answers");
+	if (on_away != NULL)
+		on_away(database->on_away_context);
+}
+
+static void close_statement(MYSQL_STMT **statement)
+{
+	if (*statement != NULL)
+		mysql_stmt_close(*statement);
+	*statement = NULL;
+}
+
+void store_mariadb_disconnect(struct mariadb_store *mariadb)
+{
+	if (mariadb->connection == NULL)
+		return;
+	/* First, so that statements need not be closed one by one over it. */
+	mysql_close(mariadb->connection);
+	mariadb->connection = NULL;
+	for (size_t i = 0; i < APPEND_STATEMENTS; i++)
+		close_statement(&mariadb->append_statements[i]);
+	for (size_t i = 0; i < READ_STATEMENTS; i++)
+		close_statement(&mariadb->read_statements[i]);
+	for (size_t i = 0; i < FIND_STATEMENTS; i++)
+		close_statement(&mariadb->find_statements[i]);
+}
+
+/* Between two statements a server has nothing to say but goodbye. */
+static bool is_stale(const struct mariadb_store *mariadb)
+{
+	struct pollfd poller = {
+		.fd = mysql_get_socket(mariadb->connection),
+		.events = POLLIN | POLLRDHUP,
+	};
+
+	return poll(&poller, 1, 0) != 0;
+}
+
+static void set_tls(MYSQL *connection, const struct settings *settings)
+{
+	my_bool enforce = settings->db_tls != TLS_OFF;
+	my_bool verify = settings->db_tls == TLS_VERIFIED;
+
+	mysql_optionsv(connection, MYSQL_OPT_SSL_ENFORCE, &enforce);
+	mysql_optionsv(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+	if (settings->db_tls_ca != NULL)
+		mysql_optionsv(connection, MYSQL_OPT_SSL_CA,
+			       settings->db_tls_ca);
+}
+
+static void set_options(MYSQL *connection, const struct settings *settings)
+{
+	unsigned timeout_secs = (unsigned)settings->db_timeout_secs;
+	/* A lock wait has to end before we stop waiting for its end. */
+	unsigned lock_secs = timeout_secs > 1 ? timeout_secs - 1 : 1;
+	unsigned protocol = settings->db_socket != NULL ? MYSQL_PROTOCOL_SOCKET
+							: MYSQL_PROTOCOL_TCP;
+	unsigned local_infile = 0;
+	my_bool reconnect = 0; /* it would lose statements and locks */
+	char session[256];
+
+	mysql_optionsv(connection, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_secs);
+	mysql_optionsv(connection, MYSQL_OPT_READ_TIMEOUT, &timeout_secs);
+	mysql_optionsv(connection, MYSQL_OPT_WRITE_TIMEOUT, &timeout_secs);
+	mysql_optionsv(connection, MYSQL_OPT_RECONNECT, &reconnect);
+	mysql_optionsv(connection, MYSQL_OPT_LOCAL_INFILE, &local_infile);
+	mysql_optionsv(connection, MYSQL_OPT_PROTOCOL, &protocol);
+	mysql_optionsv(connection, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+	set_tls(connection, settings);
+
+	/*
+	 * net_write_timeout: a replica that hangs while the database sends it
+	 * a result must not hold the append lock for a minute.
+	 */
+	snprintf(session, sizeof(session),
+		 "SET SESSION time_zone = '+00:00', "
+		 "sql_mode = 'STRICT_ALL_TABLES', autocommit = 1, "
+		 "innodb_lock_wait_timeout = %u, net_write_timeout = %u",
+		 lock_secs, timeout_secs + 1);
+	mysql_optionsv(connection, MYSQL_INIT_COMMAND, session);
+	mysql_optionsv(
+		connection, MYSQL_INIT_COMMAND,
+		"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
+}
+
+static bool open_connection(struct mariadb_store *mariadb)
+{
+	const struct settings *settings = mariadb->database->settings;
+	MYSQL *connection = mysql_init(NULL);
+
+	if (connection == NULL)
+		return false;
+	set_options(connection, settings);
+	if (mysql_real_connect(connection,
+			       settings->db_socket != NULL ? NULL
+							   : settings->db_host,
+			       settings->db_user, settings->db_password,
+			       settings->db_name, (unsigned)settings->db_port,
+			       settings->db_socket, 0) == NULL) {
+		if (atomic_load(&mariadb->database->state) != DATABASE_AWAY)
+			log_event(LOG_WARNING, "database_connect_failed", NULL,
+				  "error %u: %s", mysql_errno(connection),
+				  mysql_error(connection));
+		mysql_close(connection);
+		return false;
+	}
+	mariadb->connection = connection;
+	return true;
+}
+
+enum err store_mariadb_connect(struct mariadb_store *mariadb, bool at_once)
+{
+	if (mariadb->connection != NULL) {
+		if (!is_stale(mariadb))
+			return ERR_OK;
+		store_mariadb_disconnect(mariadb);
+	}
+	if (at_once && atomic_load(&mariadb->database->state) == DATABASE_AWAY)
+		return ERR_DATABASE_UNAVAILABLE;
+	if (!open_connection(mariadb)) {
+		store_mariadb_set_away(mariadb);
+		return ERR_DATABASE_UNAVAILABLE;
+	}
+	/* The one that asks waits for an answer before it says so. */
+	if (at_once)
+		store_mariadb_set_here(mariadb);
+	return ERR_OK;
+}
+
+static bool is_client_error(unsigned error)
+{
+	return error >= CR_MIN_ERROR && error <= CR_MYSQL_LAST_ERROR;
+}
+
+static enum store_mariadb_failure classify(unsigned error)
+{
+	switch (error) {
+	case ER_LOCK_DEADLOCK:
+	case RECORD_CHANGED_SINCE_LAST_READ:
+		return FAILURE_CONFLICT;
+	case ER_LOCK_WAIT_TIMEOUT:
+		return FAILURE_LOCK_WAIT;
+	default:
+		/* libmariadb's own: of the connection, whatever the words. */
+		return is_client_error(error) || error >= 5000
+			       ? FAILURE_LOST
+			       : FAILURE_REFUSED;
+	}
+}
+
+static const char *advice(unsigned error)
+{
+	switch (error) {
+	case ER_NO_SUCH_TABLE:
+	case ER_BAD_FIELD_ERROR:
+	case INDEX_DOES_NOT_EXIST:
+		return " (has sql/migrate been run on this database?)";
+	case ER_TABLEACCESS_DENIED_ERROR:
+	case ER_COLUMNACCESS_DENIED_ERROR:
+		return " (sql/migrate grants what this user needs)";
+	default:
+		return "";
+	}
+}
+
+enum store_mariadb_failure store_mariadb_failed(struct mariadb_store *mariadb,
+						MYSQL_STMT *statement,
+						int64_t began_ms)
+{
+	int64_t took_ms = store_mariadb_clock_ms() - began_ms;
+	unsigned error = statement != NULL ? mysql_stmt_errno(statement)
+					   : mysql_errno(mariadb->connection);
+	const char *text = statement != NULL ? mysql_stmt_error(statement)
+					     : mysql_error(mariadb->connection);
+	enum store_mariadb_failure failure = classify(error);
+	int64_t timeout_ms =
+		mariadb->database->settings->db_timeout_secs * (int64_t)1000;
+
+	log_event(failure == FAILURE_CONFLICT ? LOG_DEBUG : LOG_WARNING,
+		  "database_error", NULL, "error %u after %lld ms: %s%s", error,
+		  (long long)took_ms, text, advice(error));
+	if (failure == FAILURE_CONFLICT || failure == FAILURE_LOCK_WAIT)
+		return failure;
+
+	/*
+	 * After a refusal too: a statement that the server has forgotten, or
+	 * a user whose rights have changed, is mended by a new connection.
+	 */
+	store_mariadb_disconnect(mariadb);
+	if (failure == FAILURE_LOST && took_ms >= timeout_ms * 9 / 10)
+		store_mariadb_set_away(mariadb);
+	return failure;
+}
+
+MYSQL_STMT *store_mariadb_prepare(struct mariadb_store *mariadb,
+				  MYSQL_STMT **slot)
+{
+	struct span sql = buf_span(&mariadb->sql);
+	int64_t began_ms = store_mariadb_clock_ms();
+
+	*slot = mysql_stmt_init(mariadb->connection);
+	if (*slot == NULL) {
+		store_mariadb_failed(mariadb, NULL, began_ms);
+		return NULL;
+	}
+	if (mysql_stmt_prepare(*slot, sql.data, sql.length) != 0) {
+		/* Closes the statement with the connection or here. */
+		store_mariadb_failed(mariadb, *slot, began_ms);
+		close_statement(slot);
+		return NULL;
+	}
+	return *slot;
+}
+
+void store_mariadb_write_date(char out[MESSAGE_DATE_BYTES],
+			      const MYSQL_TIME *time)
+{
+	snprintf(out, MESSAGE_DATE_BYTES,
+		 "%04u-%02u-%02uT%02u:%02u:%02u.%06luZ", time->year % 10000,
+		 time->month % 100, time->day % 100, time->hour % 100,
+		 time->minute % 100, time->second % 100,
+		 time->second_part % 1000000);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BUZON_INBOX_STORE_MARIADB_PRIVATE_H
+#define BUZON_INBOX_STORE_MARIADB_PRIVATE_H
+
+#include <mysql.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "inbox/store_mariadb.h"
+
+/* Shared by the files store_mariadb*.c, and by nobody else. */
+
+enum {
+	APPEND_STATEMENTS = 70, /* see append_slot() */
+	READ_STATEMENTS = 128,  /* see read_slot() */
+	FIND_STATEMENTS = 7,    /* for 1, 2, 4 … STORE_FIND_MAX IDs */
+	SELECT_PARAMETERS_MAX = STORE_FIND_MAX,
+	SENDER_BYTES_MAX = 4 * MESSAGE_FROM_CHARACTERS_MAX,
+};
+
+enum database_state { DATABASE_UNKNOWN, DATABASE_HERE, DATABASE_AWAY };
+
+struct database {
+	const struct settings *settings;
+	atomic_int state;                       /* enum database_state */
+	void (*_Atomic on_away)(void *context); /* NULL: nobody watches */
+	void *on_away_context;
+};
+
+/* Where the columns of a row of a result are put. */
+struct store_mariadb_row {
+	uint64_t id;
+	MYSQL_TIME stored_at;
+	signed char replayed;
+	char sender[SENDER_BYTES_MAX];
+	unsigned long sender_length;
+	char content[MESSAGE_CONTENT_BYTES_MAX];
+	unsigned long content_length;
+};
+
+struct mariadb_store {
+	struct store store; /* first: its operations cast */
+	struct database *database;
+	MYSQL *connection; /* NULL while there is none */
+	MYSQL_STMT *append_statements[APPEND_STATEMENTS];
+	MYSQL_STMT *read_statements[READ_STATEMENTS];
+	MYSQL_STMT *find_statements[FIND_STATEMENTS];
+	struct store_mariadb_row row;
+	MYSQL_BIND *parameters; /* of an append */
+	size_t parameter_rows;
+	struct buf sql;
+};
+
+/* What became of a statement that the database refused or did not answer. */
+enum store_mariadb_failure {
+	FAILURE_LOST,      /* with the connection: what it did is unknown */
+	FAILURE_CONFLICT,  /* rolled back; the same again may well succeed */
+	FAILURE_LOCK_WAIT, /* the statement alone is undone: roll back first */
+	FAILURE_REFUSED,   /* not executed, and not to be had now */
+};
+
+/*
+ * Makes sure that there is a connection. at_once: without trying where the
+ * database is known to be away. ERR_OK or ERR_DATABASE_UNAVAILABLE.
+ */
+enum err store_mariadb_connect(struct mariadb_store *mariadb,
+			       bool at_once) MUST_CHECK;
+
+/* Closes the connection and forgets its statements. */
+void store_mariadb_disconnect(struct mariadb_store *mariadb);
+
+/* The database has answered; or it seems to be away. Logs only what is new. */
+void store_mariadb_set_here(struct mariadb_store *mariadb);
+void store_mariadb_set_away(struct mariadb_store *mariadb);
+
+/*
+ * Looks at the error of a statement (of the connection with NULL), logs it, and
+ * closes the connection where it is of no more use. began_ms: when the call
+ * began, which tells a silent database from a connection that was cut.
+ */
+enum store_mariadb_failure store_mariadb_failed(struct mariadb_store *mariadb,
+						MYSQL_STMT *statement,
+						int64_t began_ms);
+
+int64_t store_mariadb_clock_ms(void);
+
+/*
+ * The statement in *slot, prepared from mariadb->sql where it was not yet. NULL
+ * on an error, which store_mariadb_failed() has seen.
+ */
+MYSQL_STMT *store_mariadb_prepare(struct mariadb_store *mariadb,
+				  MYSQL_STMT **slot);
+
+/* Writes a DATETIME(6) in UTC as RFC 3339. */
+void store_mariadb_write_date(char out[MESSAGE_DATE_BYTES],
+			      const MYSQL_TIME *time);
+
+/* A SELECT of id, sender, content and stored_at, or of id alone. */
+struct store_mariadb_query {
+	MYSQL_STMT **slot; /* where its statement is kept */
+	void (*write_sql)(struct buf *sql, const void *what);
+	/* Sets up to SELECT_PARAMETERS_MAX; they point into what. */
+	void (*set_parameters)(MYSQL_BIND *parameters, const void *what);
+	const void *what;
+	bool ids_only;
+};
+
+/* Runs it, on a new connection where the old one was cut; see store_read(). */
+enum err store_mariadb_select(struct mariadb_store *mariadb,
+			      const struct store_mariadb_query *query,
+			      store_visit_fn *visit, void *context) MUST_CHECK;
+
+/* The store's operations; see store.h. */
+size_t store_mariadb_append_size(size_t waiting);
+enum err store_mariadb_append(struct store *store, struct store_append **rows,
+			      size_t count);
+enum err store_mariadb_read(struct store *store,
+			    const struct store_filter *filter,
+			    store_visit_fn *visit, void *context);
+enum err store_mariadb_find(struct store *store, const uint64_t *ids,
+			    size_t count, store_visit_fn *visit, void *context);
+
+#endif

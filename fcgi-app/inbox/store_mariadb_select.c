@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "inbox/store_mariadb_private.h"
+
+#include "base/log.h"
+
+enum { COLUMNS = 4 };
+
+static bool bind_columns(MYSQL_STMT *statement, struct store_mariadb_row *row)
+{
+	MYSQL_BIND columns[COLUMNS] = {
+		{ .buffer_type = MYSQL_TYPE_LONGLONG,
+		  .buffer = &row->id,
+		  .is_unsigned = 1 },
+		{ .buffer_type = MYSQL_TYPE_STRING,
+		  .buffer = row->sender,
+		  .buffer_length = sizeof(row->sender),
+		  .length = &row->sender_length },
+		{ .buffer_type = MYSQL_TYPE_STRING,
+		  .buffer = row->content,
+		  .buffer_length = sizeof(row->content),
+		  .length = &row->content_length },
+		{ .buffer_type = MYSQL_TYPE_DATETIME,
+		  .buffer = &row->stored_at,
+		  .buffer_length = sizeof(row->stored_at) },
+	};
+
+	return mysql_stmt_bind_result(statement, columns) == 0;
+}
+
+static bool visit_row(const struct store_mariadb_row *row, bool ids_only,
+		      store_visit_fn *visit, void *context)
+{
+	struct message message = { .id = row->id };
+
+	if (!ids_only) {
+		message.from = (struct span){ row->sender, row->sender_length };
+		message.content =
+			(struct span){ row->content, row->content_length };
+		store_mariadb_write_date(message.date, &row->stored_at);
+	}
+	return visit(&message, context);
+}
+
+enum result { DONE, FAILED, FAILED_MIDWAY };
+
+static enum result fetch(struct mariadb_store *mariadb, MYSQL_STMT *statement,
+			 bool ids_only, store_visit_fn *visit, void *context)
+{
+	bool visited = false;
+	int rc;
+
+	for (;;) {
+		rc = mysql_stmt_fetch(statement);
+		if (rc != 0)
+			break;
+		visited = true;
+		if (!visit_row(&mariadb->row, ids_only, visit, context))
+			break;
+	}
+	if (rc == MYSQL_DATA_TRUNCATED)
+		log_event(LOG_ERROR, "internal", NULL,
+			  "message %llu is larger than the API allows; was the "
+			  "table altered?",
+			  (unsigned long long)mariadb->row.id);
+	if (rc != 0 && rc != MYSQL_NO_DATA)
+		return visited ? FAILED_MIDWAY : FAILED;
+	return mysql_stmt_free_result(statement) == 0 ? DONE : FAILED_MIDWAY;
+}
+
+static MYSQL_STMT *prepare(struct mariadb_store *mariadb,
+			   const struct store_mariadb_query *query)
+{
+	if (*query->slot != NULL)
+		return *query->slot;
+	buf_clear(&mariadb->sql);
+	query->write_sql(&mariadb->sql, query->what);
+	return buf_error(&mariadb->sql) == ERR_OK
+		       ? store_mariadb_prepare(mariadb, query->slot)
+		       : NULL;
+}
+
+static enum result execute(struct mariadb_store *mariadb, MYSQL_STMT *statement,
+			   const struct store_mariadb_query *query,
+			   store_visit_fn *visit, void *context)
+{
+	MYSQL_BIND parameters[SELECT_PARAMETERS_MAX];
+
+	query->set_parameters(parameters, query->what);
+	if (mysql_stmt_bind_param(statement, parameters) != 0 ||
+	    mysql_stmt_execute(statement) != 0 ||
+	    !bind_columns(statement, &mariadb->row))
+		return FAILED;
+	return fetch(mariadb, statement, query->ids_only, visit, context);
+}
+
+enum err store_mariadb_select(struct mariadb_store *mariadb,
+			      const struct store_mariadb_query *query,
+			      store_visit_fn *visit, void *context)
+{
+	/* A connection that was cut meanwhile gets one more try. */
+	for (int tries = 0; tries < 2; tries++) {
+		int64_t began_ms = store_mariadb_clock_ms();
+		enum store_mariadb_failure failure;
+		enum result result;
+		MYSQL_STMT *statement;
+
+		if (store_mariadb_connect(mariadb, true) != ERR_OK)
+			return ERR_DATABASE_UNAVAILABLE;
+		statement = prepare(mariadb, query);
+		if (statement == NULL)
+			return ERR_DATABASE_UNAVAILABLE;
+		result = execute(mariadb, statement, query, visit, context);
+		if (result == DONE)
+			return ERR_OK;
+		failure = store_mariadb_failed(mariadb, statement, began_ms);
+		if (failure == FAILURE_REFUSED || result == FAILED_MIDWAY)
+			break;
+	}
+	return ERR_DATABASE_UNAVAILABLE;
+}
