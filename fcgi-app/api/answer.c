@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/answer.h"
+
+#include "base/log.h"
+
+enum exchange_outcome answer_problem(struct exchange *exchange,
+				     const struct problem *problem)
+{
+	if (err_http_status(problem->err) == 500)
+		log_event(LOG_ERROR, err_code(problem->err),
+			  exchange->request.id, "%s", problem->detail);
+	http_response_problem(&exchange->response, problem);
+	return EXCHANGE_DONE;
+}
+
+static const char *detail_of(enum err err)
+{
+	switch (err) {
+	case ERR_DATABASE_UNAVAILABLE:
+		return "The database does not answer. Nothing was stored. "
+		       "Try again in a second.";
+	case ERR_OVERLOADED:
+		return "More requests wait for the database than the queue "
+		       "holds. Nothing was stored. Try again in a second.";
+	case ERR_WRITE_UNCERTAIN:
+		return "The connection to the database was lost while it "
+		       "committed. The message may or may not be stored: send "
+		       "it again with the same Idempotency-Key.";
+	case ERR_OUT_OF_MEMORY:
+		return "There is no memory for this request. Nothing was "
+		       "stored.";
+	default:
+		return "A fault of ours; the log has it with the request's "
+		       "ID.";
+	}
+}
+
+enum exchange_outcome answer_error(struct exchange *exchange, enum err err)
+{
+	struct problem problem;
+
+	problem_init(&problem);
+	(void)problem_set(&problem, err, "%s", detail_of(err));
+	return answer_problem(exchange, &problem);
+}

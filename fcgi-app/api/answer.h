@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BUZON_API_ANSWER_H
+#define BUZON_API_ANSWER_H
+
+#include "api/exchange.h"
+#include "base/problem.h"
+
+/* What handlers answer with, each for `return answer_…()`. */
+
+/* The problem, which has been set. Logs it where the fault is ours. */
+enum exchange_outcome answer_problem(struct exchange *exchange,
+				     const struct problem *problem);
+
+/* An error of the store or the queue, in words that tell what to do. */
+enum exchange_outcome answer_error(struct exchange *exchange, enum err err);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BUZON_API_EXCHANGE_H
+#define BUZON_API_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/http.h"
+#include "inbox/appender.h"
+#include "inbox/finder.h"
+#include "inbox/probe.h"
+#include "inbox/store.h"
+
+/*
+ * One request and its response on their way through the program. An exchange
+ * is a row of steps; between two steps it costs no thread. At any moment one
+ * room owns it: the gate, a worker during a step, or whoever a step handed it
+ * to and who gives it back by resume().
+ */
+struct exchange;
+
+/* What all handlers share. It outlives every exchange. */
+struct service {
+	struct batcher *appender;
+	struct batcher *finder;
+	struct probe *probe;
+	const char *hostname;
+	size_t body_limit_bytes;
+};
+
+enum exchange_outcome {
+	EXCHANGE_DONE, /* the response is whole: send it, and that was it */
+	EXCHANGE_NEXT, /* go on with the next step, at its place */
+	EXCHANGE_MORE, /* send what the body holds so far, then the next step */
+	EXCHANGE_WAIT, /* another room has it; after resume() the next step */
+	/* The body can't be finished: cut the connection, so that it shows. */
+	EXCHANGE_BROKEN,
+};
+
+enum exchange_place {
+	EXCHANGE_AT_GATE,   /* a step that never blocks; its store is NULL */
+	EXCHANGE_IN_WORKER, /* a step that asks the database by its store */
+};
+
+/*
+ * One step. It may set `step` and `place` for the one that follows. store is
+ * the worker's, for this call only. Only a step at the gate may return
+ * EXCHANGE_WAIT: whoever it was handed to may resume it at any moment.
+ */
+typedef enum exchange_outcome exchange_step_fn(struct exchange *exchange,
+					       struct store *store);
+
+struct exchange {
+	struct http_request request;
+	struct http_response response;
+	const struct service *service;
+
+	exchange_step_fn *step;
+	enum exchange_place place;
+
+	/*
+	 * While it waits: the moment (CLOCK_MONOTONIC, ms; 0 for none) at which
+	 * the gate calls on_deadline, which says whether the wait is over and
+	 * the next step is to follow now, without resume().
+	 */
+	int64_t deadline_ms;
+	bool (*on_deadline)(struct exchange *exchange);
+
+	/* What the handler keeps from step to step, and how it is freed. */
+	void *state;
+	void (*free_state)(void *state);
+
+	/* The gate's: ends an EXCHANGE_WAIT. Any thread. */
+	void (*resume)(struct exchange *exchange);
+};
+
+#endif

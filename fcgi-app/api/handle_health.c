@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <time.h>
+
+#include "api/answer.h"
+#include "api/handlers.h"
+
+/* The contract says 1 s; this leaves some for the way back. */
+enum { PATIENCE_MS = 900 };
+
+struct health {
+	struct probe_question question; /* first: answered() casts */
+	struct exchange *exchange;
+};
+
+static void answered(struct probe_question *question)
+{
+	struct health *health = (struct health *)question;
+
+	health->exchange->resume(health->exchange);
+}
+
+static bool give_up(struct exchange *exchange)
+{
+	struct health *health = exchange->state;
+
+	if (!probe_forget(exchange->service->probe, &health->question))
+		return false; /* the answer is on its way */
+	health->question.answer = ERR_DATABASE_UNAVAILABLE;
+	return true;
+}
+
+static enum exchange_outcome report(struct exchange *exchange,
+				    struct store *store)
+{
+	const struct health *health = exchange->state;
+	struct http_response *response = &exchange->response;
+
+	(void)store;
+	response->content_type = "application/json";
+	if (health->question.answer == ERR_OK) {
+		buf_append_text(&response->body,
+				"{\"status\":\"ok\",\"database\":\"ok\"}");
+		return EXCHANGE_DONE;
+	}
+	response->status = 503;
+	buf_append_text(&response->headers, "Retry-After: 1\r\n");
+	buf_append_text(&response->body,
+			"{\"status\":\"unavailable\",\"database\":"
+			"\"does not answer\"}");
+	return EXCHANGE_DONE;
+}
+
+/*
+ * GET /api/health: 200 {"status":"ok","database":"ok"} when the database
+ * answers, else 503 with the same members telling what is wrong. Never waits
+ * longer than 1 s.
+ */
+enum exchange_outcome handle_health(struct exchange *exchange,
+				    struct store *store)
+{
+	struct health *health = calloc(1, sizeof(*health));
+	struct timespec now;
+
+	(void)store;
+	if (health == NULL)
+		return answer_error(exchange, ERR_OUT_OF_MEMORY);
+	health->exchange = exchange;
+	health->question.done = answered;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	exchange->state = health;
+	exchange->free_state = free;
+	exchange->step = report;
+	exchange->deadline_ms = (int64_t)now.tv_sec * 1000 +
+				now.tv_nsec / 1000000 + PATIENCE_MS;
+	exchange->on_deadline = give_up;
+	probe_ask(exchange->service->probe, &health->question);
+	return EXCHANGE_WAIT;
+}

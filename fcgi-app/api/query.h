@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BUZON_API_QUERY_H
+#define BUZON_API_QUERY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/form.h"
+#include "base/problem.h"
+#include "inbox/store.h"
+
+enum { QUERY_LIMIT_MAX = 1000, QUERY_LIMIT_DEFAULT = 100 };
+
+/*
+ * The parameters of GET /api/message, decoded and checked. filter.limit is 0
+ * where none was given. The filter's texts point into form.
+ */
+struct query {
+	struct form form;
+	struct store_filter filter;
+};
+
+void query_init(struct query *query);
+void query_deinit(struct query *query);
+
+/*
+ * Fills query from a raw query string. ERR_OK; ERR_INVALID_PARAMETER with each
+ * parameter at fault in the problem, and the known ones in its detail;
+ * ERR_OUT_OF_MEMORY.
+ */
+enum err query_parse(struct query *query, struct span text,
+		     struct problem *problem) MUST_CHECK;
+
+/*
+ * Appends the header line Link: <…>; rel="next" for the page after the one that
+ * ended with last_id, with the filters of this one.
+ */
+void query_append_link(struct buf *headers, const struct query *query,
+		       uint64_t last_id);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BUZON_TESTS_EXCHANGE_HELPER_H
+#define BUZON_TESTS_EXCHANGE_HELPER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "api/exchange.h"
+#include "base/buf.h"
+#include "base/span.h"
+#include "store_fake.h"
+
+/*
+ * Serves a request as the gate does, without a connection: the router, then
+ * the steps to the end. For tests with cmocka, in the test's thread.
+ */
+
+/* A service over a fake, with its own appender and probe. */
+struct bench {
+	struct store_fake *fake;
+	struct store *store; /* what a worker would have */
+	struct service service;
+};
+
+enum { BENCH_QUEUE_MAX = 4, BENCH_BODY_LIMIT = 131072 };
+
+struct bench *bench_new(void);
+void bench_free(struct bench **bench);
+
+/* What was not sent is NULL. */
+struct ask {
+	const char *method; /* NULL: GET */
+	const char *target; /* path and query */
+	const char *content_type;
+	const char *content_length;
+	const char *accept;
+	const char *idempotency_key;
+	struct span body;
+	bool body_too_large;
+	bool headers_too_large;
+
+	/* The deadline of a wait has come as soon as this is held. */
+	enum store_fake_call deadline_when_held; /* STORE_FAKE_OPEN: never */
+	/* Or it comes when it has been resumed, before the gate knows. */
+	bool deadline_too_late;
+	/* Called before the step that follows a piece of a streamed body. */
+	void (*between)(struct bench *bench, void *context);
+	void *context;
+	bool without_store; /* the worker had no memory for one */
+};
+
+struct answer {
+	int status;
+	struct buf head; /* as it goes out; ends with a NUL beyond its length */
+	struct buf body; /* all pieces; ends likewise */
+	bool streamed;
+	bool broken; /* EXCHANGE_BROKEN */
+	size_t pieces;
+	size_t piece_max_bytes;
+	int64_t patience_ms; /* how far off its deadline was; 0: it had none */
+};
+
+void answer_init(struct answer *answer);
+void answer_deinit(struct answer *answer);
+
+/* Serves it. Fails the test where the exchange does what none may do. */
+void bench_serve(struct bench *bench, const struct ask *ask,
+		 struct answer *answer);
+
+/* The value of a header line; no data where it is not there. */
+struct span answer_header(const struct answer *answer, const char *name);
+
+/* The text of the body. */
+const char *answer_text(const struct answer *answer);
+
+#endif

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "api/query.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void nothing_asked_is_no_filter(void **state)
+{
+	static const struct span texts[] = {
+		{ NULL, 0 },
+		{ "", 0 },
+		{ "&&", 2 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		struct problem problem;
+		struct query query;
+
+		problem_init(&problem);
+		query_init(&query);
+		assert_int_equal(query_parse(&query, texts[i], &problem),
+				 ERR_OK);
+		assert_false(query.filter.has_from || query.filter.has_content);
+		assert_false(query.filter.has_id || query.filter.has_after ||
+			     query.filter.has_before || query.filter.ids_only);
+		assert_int_equal(query.filter.order, STORE_ASCENDING);
+		assert_int_equal(query.filter.limit, 0);
+		query_deinit(&query);
+	}
+}
+
+static const struct {
+	const char *comment;
+	const char *text;
+	struct store_filter filter;
+} good[] = {
+	{ "From", "From=ana", { .has_from = true, .from = { "ana", 3 } } },
+	{ "From, escaped",
+	  "From=jos%C3%A9+%26%3D%2B",
+	  { .has_from = true, .from = { "jos\xc3\xa9 &=+", 9 } } },
+	{ "From, an escaped name",
+	  "%46rom=a",
+	  { .has_from = true, .from = { "a", 1 } } },
+	{ "From with blanks at its ends",
+	  "From=%20a%20",
+	  { .has_from = true, .from = { " a ", 3 } } },
+	{ "Content",
+	  "Content=hola",
+	  { .has_content = true, .content = { "hola", 4 } } },
+	{ "the smallest ID", "ID=1", { .has_id = true, .id = 1 } },
+	{ "the largest ID",
+	  "ID=9223372036854775807",
+	  { .has_id = true, .id = INT64_MAX } },
+	{ "an ID with zeros ahead", "ID=0042", { .has_id = true, .id = 42 } },
+	{ "after 0", "after=0", { .has_after = true, .after = 0 } },
+	{ "after the largest",
+	  "after=9223372036854775807",
+	  { .has_after = true, .after = INT64_MAX } },
+	{ "before 0", "before=0", { .has_before = true, .before = 0 } },
+	{ "before", "before=7", { .has_before = true, .before = 7 } },
+	{ "order asc", "order=asc", { .order = STORE_ASCENDING } },
+	{ "order desc", "order=desc", { .order = STORE_DESCENDING } },
+	{ "limit 1", "limit=1", { .limit = 1 } },
+	{ "limit 1000", "limit=1000", { .limit = 1000 } },
+	{ "all of them",
+	  "limit=3&order=desc&before=9&after=2&ID=5&Content=c&From=f",
+	  { .has_from = true,
+	    .has_content = true,
+	    .has_id = true,
+	    .has_after = true,
+	    .has_before = true,
+	    .from = { "f", 1 },
+	    .content = { "c", 1 },
+	    .id = 5,
+	    .after = 2,
+	    .before = 9,
+	    .order = STORE_DESCENDING,
+	    .limit = 3 } },
+};
+
+static bool same(const struct store_filter *a, const struct store_filter *b)
+{
+	return a->has_from == b->has_from && a->has_content == b->has_content &&
+	       a->has_id == b->has_id && a->has_after == b->has_after &&
+	       a->has_before == b->has_before && span_equal(a->from, b->from) &&
+	       span_equal(a->content, b->content) && a->id == b->id &&
+	       a->after == b->after && a->before == b->before &&
+	       a->order == b->order && a->limit == b->limit &&
+	       a->ids_only == b->ids_only;
+}
+
+static void parameters_become_a_filter(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(good); i++) {
+		struct problem problem;
+		struct query query;
+
+		problem_init(&problem);
+		query_init(&query);
+		if (query_parse(&query, span_of(good[i].text), &problem) !=
+			    ERR_OK ||
+		    !same(&query.filter, &good[i].filter))
+			fail_msg("%s: %s", good[i].comment, problem.detail);
+		query_deinit(&query);
+	}
+}
+
+#define A16 "aaaaaaaaaaaaaaaa"
+#define A64 A16 A16 A16 A16
+
+static const struct {
+	const char *comment;
+	const char *text;
+	const char *faults; /* "field code" of each, separated by ", " */
+} bad[] = {
+	{ "From empty", "From=", "From empty" },
+	{ "From without a value", "From", "From empty" },
+	{ "From not UTF-8", "From=%ff", "From not_utf8" },
+	{ "From with an overlong NUL", "From=%c0%80", "From not_utf8" },
+	{ "From with a surrogate", "From=%ed%a0%80", "From not_utf8" },
+	{ "From with NUL", "From=a%00b", "From nul_character" },
+	{ "From of 256 characters", "From=" A64 A64 A64 A64, "From too_long" },
+	{ "Content empty", "Content=", "Content empty" },
+	{ "Content not UTF-8", "Content=a%80", "Content not_utf8" },
+	{ "Content with NUL", "Content=%00", "Content nul_character" },
+	{ "ID 0", "ID=0", "ID out_of_range" },
+	{ "ID beyond the largest", "ID=9223372036854775808",
+	  "ID out_of_range" },
+	{ "ID of 19 nines", "ID=9999999999999999999", "ID out_of_range" },
+	{ "ID of 20 digits", "ID=18446744073709551617", "ID out_of_range" },
+	{ "ID of 40 digits", "ID=1111111111222222222233333333334444444444",
+	  "ID out_of_range" },
+	{ "ID negative", "ID=-1", "ID not_a_number" },
+	{ "ID with a plus", "ID=%2B1", "ID not_a_number" },
+	{ "ID with a blank", "ID=+1", "ID not_a_number" },
+	{ "ID hexadecimal", "ID=0x1", "ID not_a_number" },
+	{ "ID with a fraction", "ID=1.0", "ID not_a_number" },
+	{ "ID empty", "ID=", "ID not_a_number" },
+	{ "ID with NUL", "ID=1%00", "ID not_a_number" },
+	{ "ID in other digits", "ID=%D9%A1", "ID not_a_number" },
+	{ "after no number", "after=x", "after not_a_number" },
+	{ "after beyond", "after=9223372036854775808", "after out_of_range" },
+	{ "before no number", "before=1e3", "before not_a_number" },
+	{ "before beyond", "before=9223372036854775808",
+	  "before out_of_range" },
+	{ "order in capitals", "order=ASC", "order not_allowed" },
+	{ "order empty", "order=", "order not_allowed" },
+	{ "order unknown", "order=random", "order not_allowed" },
+	{ "limit 0", "limit=0", "limit out_of_range" },
+	{ "limit 1001", "limit=1001", "limit out_of_range" },
+	{ "limit no number", "limit=all", "limit not_a_number" },
+	{ "given twice", "ID=1&ID=1", "ID duplicate" },
+	{ "given three times", "order=asc&order=asc&order=desc",
+	  "order duplicate, order duplicate" },
+	{ "unknown", "page=2", "page unknown" },
+	{ "a known name in small letters", "from=a", "from unknown" },
+	{ "a known name in capitals", "LIMIT=1", "LIMIT unknown" },
+	{ "an empty name", "=a", " unknown" },
+	{ "a name not UTF-8", "%ff=1", "\xef\xbf\xbd unknown" },
+	{ "a name with NUL", "ID%00=1", "ID? unknown" },
+	{ "a broken percent", "From=%4", "From invalid_percent" },
+	{ "a broken percent in a name", "%zz=1", NULL },
+	{ "several at once",
+	  "From=&limit=0&page=1&ID=x&after=1&after=2&order=up&Content=%ff",
+	  "From empty, limit out_of_range, page unknown, ID not_a_number, "
+	  "after duplicate, order not_allowed, Content not_utf8" },
+	{ "two faults in one value", "Content=%ff%00",
+	  "Content not_utf8, Content nul_character" },
+};
+
+static void write_faults(struct buf *out, const struct problem *problem)
+{
+	for (size_t i = 0; i < problem->fault_count; i++)
+		buf_appendf(out, "%s%s %s", i == 0 ? "" : ", ",
+			    problem->faults[i].field, problem->faults[i].code);
+}
+
+static void each_fault_is_listed_with_the_known_parameters(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		struct problem problem;
+		struct query query;
+		struct buf faults;
+		enum err err;
+
+		buf_init(&faults, 10000);
+		problem_init(&problem);
+		query_init(&query);
+		err = query_parse(&query, span_of(bad[i].text), &problem);
+		write_faults(&faults, &problem);
+		if (err != ERR_INVALID_PARAMETER || problem.err != err ||
+		    strstr(problem.detail, "From, Content, ID, after, before, "
+					   "order and limit") == NULL ||
+		    (bad[i].faults != NULL &&
+		     !span_equal(buf_span(&faults), span_of(bad[i].faults))))
+			fail_msg("%s: %.*s (%s)", bad[i].comment,
+				 (int)faults.length, faults.data,
+				 problem.detail);
+		query_deinit(&query);
+		buf_deinit(&faults);
+	}
+}
+
+static void a_long_name_does_not_push_out_the_known_ones(void **state)
+{
+	struct problem problem;
+	struct query query;
+	struct buf text;
+
+	(void)state;
+	buf_init(&text, 100000);
+	while (text.length < 60000)
+		buf_append_text(&text, "\xc3\xa9");
+	buf_append_text(&text, "=1");
+	problem_init(&problem);
+	query_init(&query);
+	assert_int_equal(query_parse(&query, buf_span(&text), &problem),
+			 ERR_INVALID_PARAMETER);
+	assert_non_null(strstr(problem.detail, "order and limit"));
+	query_deinit(&query);
+	buf_deinit(&text);
+}
+
+static void more_parameters_than_a_form_holds_are_refused(void **state)
+{
+	struct problem problem;
+	struct query query;
+	struct buf text;
+
+	(void)state;
+	buf_init(&text, 100000);
+	for (size_t i = 0; i <= FORM_FIELDS_MAX; i++)
+		buf_append_text(&text, "ID=1&");
+	problem_init(&problem);
+	query_init(&query);
+	assert_int_equal(query_parse(&query, buf_span(&text), &problem),
+			 ERR_INVALID_PARAMETER);
+	assert_int_equal(problem.err, ERR_INVALID_PARAMETER);
+	query_deinit(&query);
+	buf_deinit(&text);
+}
+
+static const struct {
+	const char *comment;
+	const char *text;
+	const char *link;
+} links[] = {
+	{ "nothing asked", "", "after=42" },
+	{ "a limit", "limit=5", "limit=5&after=42" },
+	{ "order asc is the default", "order=asc&limit=5", "limit=5&after=42" },
+	{ "the cursor moves on", "after=7", "after=42" },
+	{ "a lower end stays", "after=7&order=desc",
+	  "order=desc&after=7&before=42" },
+	{ "the cursor moves on, descending", "before=99&order=desc",
+	  "order=desc&before=42" },
+	{ "an upper end stays", "before=99", "before=99&after=42" },
+	{ "both ends", "after=7&before=99", "before=99&after=42" },
+	{ "filters stay", "From=ana&Content=hola",
+	  "From=ana&Content=hola&after=42" },
+	{ "filters are escaped",
+	  "From=%3Ca%3E%22%2C%3B+%26%3D%2B%25%23&Content=jos%C3%A9%0D%0A",
+	  "From=%3Ca%3E%22%2C%3B%20%26%3D%2B%25%23&Content=jos%C3%A9%0D%0A&"
+	  "after=42" },
+	{ "what needs no escape has none", "From=aZ09-._~",
+	  "From=aZ09-._~&after=42" },
+	{ "all of them, descending",
+	  "From=a&Content=b&ID=3&order=desc&limit=2&after=1&before=9",
+	  "From=a&Content=b&ID=3&order=desc&limit=2&after=1&before=42" },
+};
+
+static void the_link_keeps_the_filters_and_moves_the_cursor(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(links); i++) {
+		struct problem problem;
+		struct query query, next;
+		struct buf link, want;
+
+		buf_init(&link, 10000);
+		buf_init(&want, 10000);
+		problem_init(&problem);
+		query_init(&query);
+		assert_int_equal(
+			query_parse(&query, span_of(links[i].text), &problem),
+			ERR_OK);
+		query_append_link(&link, &query, 42);
+		buf_appendf(&want, "Link: </api/message?%s>; rel=\"next\"\r\n",
+			    links[i].link);
+		if (!span_equal(buf_span(&link), buf_span(&want)))
+			fail_msg("%s: %.*s", links[i].comment, (int)link.length,
+				 link.data);
+
+		/* Followed, it asks for the same, from there on. */
+		query_init(&next);
+		assert_int_equal(
+			query_parse(&next, span_of(links[i].link), &problem),
+			ERR_OK);
+		if (query.filter.order == STORE_DESCENDING) {
+			query.filter.has_before = true;
+			query.filter.before = 42;
+		} else {
+			query.filter.has_after = true;
+			query.filter.after = 42;
+		}
+		assert_true(same(&next.filter, &query.filter));
+		query_deinit(&query);
+		query_deinit(&next);
+		buf_deinit(&link);
+		buf_deinit(&want);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_asked_is_no_filter),
+		cmocka_unit_test(parameters_become_a_filter),
+		cmocka_unit_test(
+			each_fault_is_listed_with_the_known_parameters),
+		cmocka_unit_test(a_long_name_does_not_push_out_the_known_ones),
+		cmocka_unit_test(more_parameters_than_a_form_holds_are_refused),
+		cmocka_unit_test(
+			the_link_keeps_the_filters_and_moves_the_cursor),
+	};
+
+	return cmocka_run_group_tests_name("query", tests, NULL, NULL);
+}
