@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BUZON_GATE_CODEC_H
+#define BUZON_GATE_CODEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/span.h"
+
+/*
+ * FastCGI's encoding, by libfcgi: the only room that includes fcgiapp.h.
+ *
+ * libfcgi reads and writes a file descriptor and blocks on it, so it is never
+ * given a connection: it reads a request, which the intake has found whole and
+ * well-formed, from a file in memory, and writes its answer into another. This
+ * touches two fields of FCGX_Request below the line that says not to (ipcFd and
+ * keepConnection); configure checks that they are there.
+ */
+struct codec;
+
+/* One request as libfcgi holds it, until the end of its answer. */
+struct codec_request;
+
+/* For one thread; NULL when there is no memory or no file. */
+struct codec *codec_new(void);
+
+/* Sets *codec to NULL; its requests must be freed before. */
+void codec_free(struct codec **codec);
+
+/*
+ * Decodes the parameters of a request; pairs must have passed the intake. NULL
+ * when there is no memory.
+ */
+struct codec_request *codec_decode(struct codec *codec, uint16_t request_id,
+				   struct span pairs);
+
+/*
+ * The parameters as "NAME=value", ending with NULL; they live as long as the
+ * request.
+ */
+char *const *codec_parameters(const struct codec_request *request);
+
+/*
+ * Appends head and body to out as records of the answer. last: the answer ends
+ * here. ERR_OK, ERR_INTERNAL, or the error of out.
+ */
+enum err codec_encode(struct codec *codec, struct codec_request *request,
+		      struct span head, struct span body, bool last,
+		      struct buf *out) MUST_CHECK;
+
+/* Frees the request, ended or not; sets *request to NULL; accepts NULL. */
+void codec_request_free(struct codec *codec, struct codec_request **request);
+
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#include "gate/connections.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "gate/conversation.h"
+
+bool connections_init(struct connections *connections)
+{
+	*connections = (struct connections){ .epoll_fd = -1, .wake_fd = -1 };
+	TAILQ_INIT(&connections->all);
+	TAILQ_INIT(&connections->timed);
+	TAILQ_INIT(&connections->waiting);
+	TAILQ_INIT(&connections->queued);
+	TAILQ_INIT(&connections->closed);
+	pthread_mutex_init(&connections->returned_mutex, NULL);
+	connections->received = malloc(CONNECTION_RECEIVE_BYTES);
+	return connections->received != NULL;
+}
+
+void connections_deinit(struct connections *connections)
+{
+	while (!TAILQ_EMPTY(&connections->all))
+		connection_close(TAILQ_FIRST(&connections->all));
+	connections_sweep(connections);
+	pthread_mutex_destroy(&connections->returned_mutex);
+	free(connections->received);
+	connections->received = NULL;
+}
+
+bool connections_add(struct connections *connections, int fd)
+{
+	if (connection_open(connections, fd) != NULL)
+		return true;
+	close(fd);
+	return false;
+}
+
+void connections_sweep(struct connections *connections)
+{
+	while (!TAILQ_EMPTY(&connections->closed)) {
+		struct connection *connection =
+			TAILQ_FIRST(&connections->closed);
+
+		TAILQ_REMOVE(&connections->closed, connection, all_link);
+		connection_free(connection);
+	}
+}
+
+void connections_run_queued(struct connections *connections)
+{
+	struct connection_list list = TAILQ_HEAD_INITIALIZER(list);
+
+	TAILQ_CONCAT(&list, &connections->queued, queued_link);
+	while (!TAILQ_EMPTY(&list)) {
+		struct connection *connection = TAILQ_FIRST(&list);
+
+		TAILQ_REMOVE(&list, connection, queued_link);
+		connection->queued = false;
+		connection_drive(connection);
+	}
+}
+
+static void close_stalled(struct connection *connection)
+{
+	log_event(
+		LOG_WARNING, "stalled", NULL,
+		"closed a connection from the web server that moved no byte "
+		"for %lld ms in the middle of %s",
+		(long long)(connection->owner->now_ms - connection->active_ms),
+		connection->state == CONNECTION_SENDING ? "an answer"
+							: "a request");
+	connection_close(connection);
+}
+
+void connections_expire(struct connections *connections)
+{
+	int64_t moved_before_ms =
+		connections->now_ms - connections->stall_timeout_ms;
+	struct connection *connection, *next;
+
+	for (connection = TAILQ_FIRST(&connections->timed);
+	     connection != NULL && connection->active_ms <= moved_before_ms;
+	     connection = next) {
+		next = TAILQ_NEXT(connection, timed_link);
+		close_stalled(connection);
+	}
+	for (connection = TAILQ_FIRST(&connections->waiting);
+	     connection != NULL &&
+	     connection->exchange.deadline_ms <= connections->now_ms;
+	     connection = next) {
+		next = TAILQ_NEXT(connection, waiting_link);
+		conversation_expire(connection);
+		connection_drive(connection);
+	}
+}
+
+int64_t connections_next_expiry_ms(const struct connections *connections)
+{
+	const struct connection *timed = TAILQ_FIRST(&connections->timed);
+	const struct connection *waiting = TAILQ_FIRST(&connections->waiting);
+	int64_t next_ms = -1;
+
+	if (!TAILQ_EMPTY(&connections->queued))
+		return connections->now_ms;
+	if (timed != NULL)
+		next_ms = timed->active_ms + connections->stall_timeout_ms;
+	if (waiting != NULL &&
+	    (next_ms < 0 || waiting->exchange.deadline_ms < next_ms))
+		next_ms = waiting->exchange.deadline_ms;
+	return next_ms;
+}
+
+void connections_close_idle(struct connections *connections, bool with_partial)
+{
+	struct connection *connection, *next;
+
+	for (connection = TAILQ_FIRST(&connections->all); connection != NULL;
+	     connection = next) {
+		next = TAILQ_NEXT(connection, all_link);
+		if (connection->state != CONNECTION_RECEIVING)
+			continue;
+		connection->readable = true;
+		connection_drive(connection);
+		if (connection->state == CONNECTION_RECEIVING &&
+		    (with_partial || intake_idle(&connection->intake)))
+			connection_close(connection);
+	}
+}
+
+static struct connection *connection_of(struct exchange *exchange)
+{
+	return (struct connection *)((char *)exchange -
+				     offsetof(struct connection, exchange));
+}
+
+void connections_resume(struct exchange *exchange)
+{
+	connections_give_back(exchange, EXCHANGE_NEXT);
+}
+
+void connections_give_back(struct exchange *exchange,
+			   enum exchange_outcome outcome)
+{
+	struct connection *connection = connection_of(exchange);
+	struct connections *owner = connection->owner;
+	const uint64_t one = 1;
+
+	connection->returned = outcome;
+	connection->returned_next = NULL;
+	pthread_mutex_lock(&owner->returned_mutex);
+	if (owner->returned_first == NULL)
+		owner->returned_first = connection;
+	else
+		owner->returned_last->returned_next = connection;
+	owner->returned_last = connection;
+	pthread_mutex_unlock(&owner->returned_mutex);
+
+	/* One wake serves all that come back before the gate looks. */
+	if (!atomic_exchange(&owner->wake_pending, true) &&
+	    write(owner->wake_fd, &one, sizeof(one)) < 0)
+		log_event(LOG_ERROR, "internal", exchange->request.id,
+			  "the gate could not be woken");
+}
+
+void connections_take_returned(struct connections *connections)
+{
+	struct connection *connection;
+
+	if (!atomic_exchange(&connections->wake_pending, false))
+		return;
+	pthread_mutex_lock(&connections->returned_mutex);
+	connection = connections->returned_first;
+	connections->returned_first = NULL;
+	pthread_mutex_unlock(&connections->returned_mutex);
+
+	while (connection != NULL) {
+		struct connection *next = connection->returned_next;
+
+		conversation_continue(connection, connection->returned);
+		connection_drive(connection);
+		connection = next;
+	}
+}

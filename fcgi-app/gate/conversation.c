@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+#include "gate/conversation.h"
+
+#include <time.h>
+
+#include "api/router.h"
+#include "base/log.h"
+#include "gate/connections.h"
+#include "gate/parameters.h"
+
+/* An answer's body at once; longer ones are sent in pieces of this at most. */
+enum { BODY_MAX_BYTES = 2 * 1024 * 1024 };
+
+static int64_t clock_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static bool last_answer_of(const struct connection *connection)
+{
+	return !connection->intake.keep_connection ||
+	       connection->owner->draining;
+}
+
+static void free_exchange(struct connection *connection)
+{
+	struct exchange *exchange = &connection->exchange;
+
+	if (exchange->free_state != NULL)
+		exchange->free_state(exchange->state);
+	exchange->state = NULL;
+	exchange->free_state = NULL;
+	http_response_deinit(&exchange->response);
+	codec_request_free(connection->owner->codec, &connection->request);
+}
+
+static void leave_waiting(struct connection *connection)
+{
+	if (!connection->waiting)
+		return;
+	TAILQ_REMOVE(&connection->owner->waiting, connection, waiting_link);
+	connection->waiting = false;
+}
+
+void conversation_drop(struct connection *connection)
+{
+	leave_waiting(connection);
+	if (connection->request != NULL)
+		free_exchange(connection);
+}
+
+/* The list is ordered, and most deadlines are later than all before. */
+static void wait(struct connection *connection)
+{
+	struct connection_list *waiting = &connection->owner->waiting;
+	int64_t deadline_ms = connection->exchange.deadline_ms;
+	struct connection *earlier = TAILQ_LAST(waiting, connection_list);
+
+	if (deadline_ms == 0)
+		return;
+	while (earlier != NULL && earlier->exchange.deadline_ms > deadline_ms)
+		earlier = TAILQ_PREV(earlier, connection_list, waiting_link);
+	if (earlier == NULL)
+		TAILQ_INSERT_HEAD(waiting, connection, waiting_link);
+	else
+		TAILQ_INSERT_AFTER(waiting, earlier, connection, waiting_link);
+	connection->waiting = true;
+}
+
+static void finish(struct connection *connection)
+{
+	const struct exchange *exchange = &connection->exchange;
+
+	connection->finished = true;
+	if (connection->owner->log_requests) {
+		log_request(&(struct log_request){
+			.request_id = exchange->request.id,
+			.method = exchange->request.method_name,
+			.target = exchange->request.target,
+			.status = exchange->response.status,
+			.body_bytes = connection->body_bytes,
+			.duration_us = clock_us() - connection->started_us,
+		});
+	}
+	free_exchange(connection);
+}
+
+static void refuse(struct exchange *exchange, enum err err, const char *detail)
+{
+	struct problem problem;
+
+	problem_init(&problem);
+	(void)problem_set(&problem, err, "%s", detail);
+	http_response_problem(&exchange->response, &problem);
+}
+
+/* Encodes what there is of the answer into the outbox. */
+static enum err encode(struct connection *connection, bool last)
+{
+	struct http_response *response = &connection->exchange.response;
+	struct buf head;
+	struct span body = buf_span(&response->body);
+	enum err err = buf_error(&response->body);
+
+	if (err != ERR_OK)
+		return err;
+	buf_init(&head, 2 * HTTP_EXTRA_HEADERS_BYTES);
+	if (!connection->head_sent)
+		http_append_head(&head, response,
+				 connection->exchange.request.id);
+	if (connection->exchange.request.method == HTTP_HEAD)
+		body.length = 0;
+	err = buf_error(&head);
+	if (err == ERR_OK)
+		err = codec_encode(connection->owner->codec,
+				   connection->request, buf_span(&head), body,
+				   last, &connection->outbox);
+	buf_deinit(&head);
+	connection->body_bytes += body.length;
+	return err;
+}
+
+static void cut(struct connection *connection, const char *why)
+{
+	log_event(LOG_ERROR, "answer_cut", connection->exchange.request.id,
+		  "closed the connection in the middle of an answer: %s", why);
+	connection_close(connection);
+}
+
+static void answer(struct connection *connection, bool last)
+{
+	struct exchange *exchange = &connection->exchange;
+	enum err err;
+
+	if (connection->peer_gone) {
+		connection_close(connection);
+		return;
+	}
+	if (!last)
+		exchange->response.streamed = true;
+	if (exchange->request.method == HTTP_HEAD)
+		last = true;
+	err = encode(connection, last);
+	if (err != ERR_OK && connection->outbox.length == 0 &&
+	    !connection->head_sent) {
+		log_event(LOG_ERROR, "answer_failed", exchange->request.id,
+			  "an answer could not be written: %s", err_code(err));
+		refuse(exchange, err == ERR_OUT_OF_MEMORY ? err : ERR_INTERNAL,
+		       "The answer could not be made.");
+		last = true;
+		err = encode(connection, last);
+	}
+	if (err != ERR_OK) {
+		cut(connection, err_code(err));
+		return;
+	}
+	connection->head_sent = true;
+	connection->active_ms = connection->owner->now_ms;
+	connection->state = CONNECTION_SENDING;
+	if (last)
+		finish(connection);
+	else
+		buf_clear(&exchange->response.body);
+}
+
+/* What a step came to. True where the next one is to follow at once. */
+static bool take_outcome(struct connection *connection,
+			 enum exchange_outcome outcome)
+{
+	switch (outcome) {
+	case EXCHANGE_NEXT:
+		return true;
+	case EXCHANGE_WAIT:
+		wait(connection);
+		return false;
+	case EXCHANGE_MORE:
+		answer(connection, false);
+		return false;
+	case EXCHANGE_DONE:
+		answer(connection, true);
+		return false;
+	case EXCHANGE_BROKEN:
+		cut(connection, "the rest could not be read");
+		return false;
+	}
+	return false;
+}
+
+static void run(struct connection *connection)
+{
+	struct exchange *exchange = &connection->exchange;
+	enum exchange_outcome outcome;
+
+	connection->state = CONNECTION_BUSY;
+	do {
+		if (exchange->place == EXCHANGE_AT_GATE) {
+			outcome = exchange->step(exchange, NULL);
+		} else if (workers_submit(connection->owner->workers,
+					  exchange) == ERR_OK) {
+			return;
+		} else if (connection->head_sent) {
+			outcome = EXCHANGE_BROKEN;
+		} else {
+			refuse(exchange, ERR_OVERLOADED,
+			       "More requests wait for the database than the "
+			       "queue holds. Try again in a second.");
+			outcome = EXCHANGE_DONE;
+		}
+	} while (take_outcome(connection, outcome));
+}
+
+void conversation_start(struct connection *connection)
+{
+	struct exchange *exchange = &connection->exchange;
+	struct intake *intake = &connection->intake;
+
+	connection->request =
+		codec_decode(connection->owner->codec, intake->request_id,
+			     buf_span(&intake->parameters));
+	if (connection->request == NULL) {
+		log_event(LOG_ERROR, "out_of_memory", NULL,
+			  "closed a connection from the web server: no memory "
+			  "for its request");
+		connection_close(connection);
+		return;
+	}
+	connection->head_sent = false;
+	connection->finished = false;
+	connection->body_bytes = 0;
+	connection->started_us =
+		connection->owner->log_requests ? clock_us() : 0;
+
+	*exchange = (struct exchange){
+		.service = connection->owner->service,
+		.resume = connections_resume,
+	};
+	parameters_to_request(codec_parameters(connection->request),
+			      &exchange->request, &connection->path);
+	exchange->request.body = buf_span(&intake->body);
+	exchange->request.body_too_large = intake->body_too_large;
+	exchange->request.headers_too_large = intake->parameters_too_large;
+	http_response_init(&exchange->response, BODY_MAX_BYTES);
+	router_dispatch(exchange);
+	run(connection);
+}
+
+void conversation_sent(struct connection *connection)
+{
+	if (!connection->finished) {
+		run(connection);
+		return;
+	}
+	if (last_answer_of(connection)) {
+		connection_close(connection);
+		return;
+	}
+	intake_reset(&connection->intake);
+	connection->state = CONNECTION_RECEIVING;
+}
+
+void conversation_expire(struct connection *connection)
+{
+	struct exchange *exchange = &connection->exchange;
+
+	leave_waiting(connection);
+	if (exchange->on_deadline(exchange))
+		run(connection);
+}
+
+void conversation_continue(struct connection *connection,
+			   enum exchange_outcome outcome)
+{
+	leave_waiting(connection);
+	if (take_outcome(connection, outcome))
+		run(connection);
+}

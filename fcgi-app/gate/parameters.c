@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+#include "gate/parameters.h"
+
+#include <string.h>
+
+enum parameter {
+	METHOD,
+	URI,
+	SCRIPT,
+	PATH,
+	QUERY,
+	CONTENT_TYPE,
+	CONTENT_LENGTH,
+	ACCEPT,
+	IDEMPOTENCY_KEY,
+	REQUEST_ID,
+	PARAMETER__MAX
+};
+
+static const struct span names[PARAMETER__MAX] = {
+	[METHOD] = { "REQUEST_METHOD", 14 },
+	[URI] = { "REQUEST_URI", 11 },
+	[SCRIPT] = { "SCRIPT_NAME", 11 },
+	[PATH] = { "PATH_INFO", 9 },
+	[QUERY] = { "QUERY_STRING", 12 },
+	[CONTENT_TYPE] = { "CONTENT_TYPE", 12 },
+	[CONTENT_LENGTH] = { "CONTENT_LENGTH", 14 },
+	[ACCEPT] = { "HTTP_ACCEPT", 11 },
+	[IDEMPOTENCY_KEY] = { "HTTP_IDEMPOTENCY_KEY", 20 },
+	[REQUEST_ID] = { "HTTP_X_REQUEST_ID", 17 },
+};
+
+/* Keeps the value where the parameter is one of ours and the first of it. */
+static void take(struct span values[PARAMETER__MAX], const char *parameter)
+{
+	const char *equals = strchr(parameter, '=');
+	struct span name;
+
+	if (equals == NULL)
+		return;
+	name = (struct span){ parameter, (size_t)(equals - parameter) };
+	for (int i = 0; i < PARAMETER__MAX; i++) {
+		if (!span_equal(name, names[i]))
+			continue;
+		if (values[i].data == NULL)
+			values[i] = span_of(equals + 1);
+		return;
+	}
+}
+
+static void split_target(struct http_request *request)
+{
+	const char *mark =
+		memchr(request->target.data, '?', request->target.length);
+	size_t length;
+
+	if (mark == NULL) {
+		request->path = request->target;
+		return;
+	}
+	length = (size_t)(mark - request->target.data);
+	request->path = (struct span){ request->target.data, length };
+	request->query = span_from(request->target, length + 1);
+}
+
+/*
+ * Web servers that send no CONTENT_TYPE or CONTENT_LENGTH for a request that
+ * has none, and those that send them empty, mean the same.
+ */
+static struct span unless_empty(struct span value)
+{
+	return value.length > 0 ? value : (struct span){ NULL, 0 };
+}
+
+void parameters_to_request(char *const *parameters,
+			   struct http_request *request, struct buf *path)
+{
+	struct span values[PARAMETER__MAX] = { { NULL, 0 } };
+
+	for (; *parameters != NULL; parameters++)
+		take(values, *parameters);
+
+	*request = (struct http_request){
+		.method = http_method_of(values[METHOD]),
+		.method_name = values[METHOD],
+		.content_type = unless_empty(values[CONTENT_TYPE]),
+		.content_length = unless_empty(values[CONTENT_LENGTH]),
+		.accept = values[ACCEPT],
+		.idempotency_key = values[IDEMPOTENCY_KEY],
+		.query = SPAN(""),
+	};
+	http_request_id(request->id, values[REQUEST_ID]);
+
+	if (values[URI].length > 0) {
+		request->target = values[URI];
+		split_target(request);
+		return;
+	}
+	buf_clear(path);
+	buf_append_span(path, values[SCRIPT]);
+	buf_append_span(path, values[PATH]);
+	request->target = request->path = buf_span(path);
+	request->query = values[QUERY].data != NULL ? values[QUERY] : SPAN("");
+}

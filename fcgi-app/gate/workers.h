@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BUZON_GATE_WORKERS_H
+#define BUZON_GATE_WORKERS_H
+
+#include <stddef.h>
+
+#include "api/exchange.h"
+#include "base/err.h"
+#include "inbox/store.h"
+
+/*
+ * Threads that run the steps which ask the database, each with a store of its
+ * own, from one bounded queue.
+ */
+struct workers;
+
+/* What a worker calls when a step is done; the exchange is the gate's again. */
+typedef void workers_done_fn(struct exchange *exchange,
+			     enum exchange_outcome outcome);
+
+/* Starts the threads. NULL when there is no memory or thread. */
+struct workers *workers_new(size_t count, size_t queue_max, store_open_fn *open,
+			    void *context, workers_done_fn *done);
+
+/*
+ * Queues the next step of an exchange. ERR_OK: done will be called.
+ * ERR_OVERLOADED: queue_max of them wait already.
+ */
+enum err workers_submit(struct workers *workers,
+			struct exchange *exchange) MUST_CHECK;
+
+/* Ends the threads when the queue is empty, frees; sets *workers to NULL. */
+void workers_free(struct workers **workers);
+
+#endif

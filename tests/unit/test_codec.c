@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <string.h>
+
+#include "fcgi_records.h"
+#include "gate/codec.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+enum { ANSWER_MAX = 16 * 1024 * 1024 };
+
+static int set_up(void **state)
+{
+	*state = codec_new();
+	return *state == NULL;
+}
+
+static int tear_down(void **state)
+{
+	struct codec *codec = *state;
+
+	codec_free(&codec);
+	return codec != NULL;
+}
+
+static size_t open_descriptors(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	size_t count = 0;
+
+	assert_non_null(folder);
+	while (readdir(folder) != NULL)
+		count++;
+	closedir(folder);
+	return count;
+}
+
+static struct codec_request *decode(struct codec *codec, uint16_t id)
+{
+	struct codec_request *request;
+	struct buf pairs;
+
+	buf_init(&pairs, 1000);
+	fcgi_append_pair(&pairs, SPAN("REQUEST_URI"), SPAN("/api/test"));
+	request = codec_decode(codec, id, buf_span(&pairs));
+	buf_deinit(&pairs);
+	assert_non_null(request);
+	return request;
+}
+
+static const char *parameter_of(const struct codec_request *request,
+				struct span name)
+{
+	char *const *parameter = codec_parameters(request);
+
+	for (; *parameter != NULL; parameter++) {
+		if (strncmp(*parameter, name.data, name.length) == 0 &&
+		    (*parameter)[name.length] == '=')
+			return *parameter + name.length + 1;
+	}
+	return NULL;
+}
+
+static void parameters_come_back_as_they_were_given(void **state)
+{
+	static const struct {
+		const char *name, *value;
+	} rows[] = {
+		{ "REQUEST_METHOD", "POST" },
+		{ "REQUEST_URI", "/api/message?From=a%20b&Content=c=d" },
+		{ "CONTENT_TYPE", "" },
+		{ "HTTP_X", "a=b=c" },
+		{ "HTTP_UTF8", "jos\xc3\xa9" },
+		{ "HTTP_BYTES", "\x01\x7f\x80\xff \t\r\n" },
+	};
+	struct codec_request *request;
+	struct buf pairs;
+	size_t count = 0;
+
+	buf_init(&pairs, 10000);
+	for (size_t i = 0; i < COUNT(rows); i++)
+		fcgi_append_pair(&pairs, span_of(rows[i].name),
+				 span_of(rows[i].value));
+	request = codec_decode(*state, 1, buf_span(&pairs));
+	buf_deinit(&pairs); /* they are the request's own by now */
+	assert_non_null(request);
+	while (codec_parameters(request)[count] != NULL)
+		count++;
+	assert_true(count >= COUNT(rows));
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const char *value =
+			parameter_of(request, span_of(rows[i].name));
+
+		assert_non_null(value);
+		assert_string_equal(value, rows[i].value);
+	}
+	codec_request_free(*state, &request);
+	assert_null(request);
+}
+
+static void parameters_of_any_length_are_decoded(void **state)
+{
+	/* Around the lengths of a length, of libfcgi's buffer, of a record. */
+	static const size_t lengths[] = { 0,    127,   128,   8170,  8184,
+					  8192, 65520, 65535, 65536, 130000 };
+
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		struct codec_request *request;
+		struct buf pairs, value;
+
+		buf_init(&pairs, ANSWER_MAX);
+		buf_init(&value, ANSWER_MAX);
+		while (value.length < lengths[i])
+			buf_append_char(&value,
+					(char)('a' + value.length % 26));
+		fcgi_append_pair(&pairs, SPAN("LONG"), buf_span(&value));
+		fcgi_append_pair(&pairs, SPAN("LAST"), SPAN("end"));
+		request = codec_decode(*state, 1, buf_span(&pairs));
+		assert_non_null(request);
+		buf_append_char(&value, '\0');
+		assert_string_equal(parameter_of(request, SPAN("LONG")),
+				    value.data);
+		assert_string_equal(parameter_of(request, SPAN("LAST")), "end");
+		codec_request_free(*state, &request);
+		buf_deinit(&pairs);
+		buf_deinit(&value);
+	}
+}
+
+static void a_request_without_parameters_has_none(void **state)
+{
+	struct codec_request *request =
+		codec_decode(*state, 1, (struct span){ NULL, 0 });
+
+	assert_non_null(request);
+	assert_null(parameter_of(request, SPAN("REQUEST_URI")));
+	codec_request_free(*state, &request);
+}
+
+/* What an answer came to. */
+struct parsed {
+	struct buf text; /* of STDOUT */
+	bool stdout_ended;
+	bool ended; /* END_REQUEST with status 0, REQUEST_COMPLETE */
+};
+
+static void parse_record(struct parsed *parsed, int type, struct span content)
+{
+	switch (type) {
+	case FCGI_STDOUT:
+		assert_false(parsed->stdout_ended);
+		if (content.length == 0)
+			parsed->stdout_ended = true;
+		buf_append_span(&parsed->text, content);
+		break;
+	case FCGI_STDERR: /* only its end: we log elsewhere */
+		assert_int_equal(content.length, 0);
+		break;
+	case FCGI_END:
+		assert_int_equal(content.length, 8);
+		assert_memory_equal(content.data, "\0\0\0\0\0", 5);
+		parsed->ended = true;
+		break;
+	default:
+		fail_msg("a record of type %d", type);
+	}
+}
+
+/* Reads records; fails the test where they are none. */
+static void parse(struct parsed *parsed, struct span records, uint16_t id)
+{
+	const unsigned char *bytes = (const unsigned char *)records.data;
+	size_t at = 0;
+
+	*parsed = (struct parsed){ .ended = false };
+	buf_init(&parsed->text, ANSWER_MAX);
+	while (at < records.length) {
+		size_t length, padding;
+
+		assert_false(parsed->ended);
+		assert_true(records.length - at >= 8);
+		assert_int_equal(bytes[at], 1);
+		assert_int_equal(bytes[at + 2] << 8 | bytes[at + 3], id);
+		length = (size_t)bytes[at + 4] << 8 | bytes[at + 5];
+		padding = bytes[at + 6];
+		assert_true(records.length - at - 8 >= length + padding);
+		parse_record(parsed, bytes[at + 1],
+			     (struct span){ records.data + at + 8, length });
+		at += 8 + length + padding;
+	}
+	assert_int_equal(buf_error(&parsed->text), ERR_OK);
+}
+
+static void assert_answer(const struct buf *out, uint16_t id,
+			  const struct buf *want)
+{
+	struct parsed parsed;
+
+	parse(&parsed, buf_span(out), id);
+	assert_true(parsed.stdout_ended);
+	assert_true(parsed.ended);
+	assert_int_equal(parsed.text.length, want->length);
+	assert_memory_equal(parsed.text.data, want->data, want->length);
+	buf_deinit(&parsed.text);
+}
+
+static void append_pattern(struct buf *out, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		buf_append_char(out, (char)(i * 7 + i / 251));
+}
+
+static const struct {
+	const char *comment;
+	size_t head, body;
+} sizes[] = {
+	{ "nothing at all", 0, 0 },
+	{ "a head alone", 150, 0 },
+	{ "a body of one byte", 150, 1 },
+	{ "a body alone", 0, 1 },
+	{ "head and body fill libfcgi's buffer", 184, 8000 },
+	{ "a body as large as a record in libfcgi", 150, 8184 },
+	{ "a body as large as libfcgi's buffer", 150, 8192 },
+	{ "a body as large as a record may be", 150, 65535 },
+	{ "a slice", 150, 65536 },
+	{ "a byte more than a slice", 150, 65537 },
+	{ "a body that needs slices", 150, 200000 },
+	{ "the largest body", 150, 2 * 1024 * 1024 },
+	{ "a head that needs slices", 300000, 10 },
+	{ "both of one slice", 65536, 65536 },
+};
+
+static void an_answer_comes_out_as_records(void **state)
+{
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		uint16_t id = (uint16_t)(1 + i * 4681);
+		struct codec_request *request = decode(*state, id);
+		struct buf text, out;
+
+		print_message("%s\n", sizes[i].comment);
+		buf_init(&text, ANSWER_MAX);
+		buf_init(&out, ANSWER_MAX);
+		append_pattern(&text, sizes[i].head + sizes[i].body);
+		buf_append_char(&text, '\0'); /* so that it has data */
+		text.length--;
+		assert_int_equal(
+			codec_encode(*state, request,
+				     (struct span){ text.data, sizes[i].head },
+				     (struct span){ text.data + sizes[i].head,
+						    sizes[i].body },
+				     true, &out),
+			ERR_OK);
+		codec_request_free(*state, &request);
+		assert_answer(&out, id, &text);
+		buf_deinit(&text);
+		buf_deinit(&out);
+	}
+}
+
+static void an_answer_in_pieces_goes_out_with_each_of_them(void **state)
+{
+	static const size_t pieces[] = { 262144, 1, 8184, 0, 300000, 70000 };
+	struct codec_request *request = decode(*state, 7);
+	struct buf text, out, piece;
+
+	buf_init(&text, ANSWER_MAX);
+	buf_init(&out, ANSWER_MAX);
+	buf_init(&piece, ANSWER_MAX);
+	for (size_t i = 0; i < COUNT(pieces); i++) {
+		struct span head =
+			i == 0 ? SPAN("Status: 200 OK\r\n\r\n") : SPAN("");
+		struct parsed parsed;
+
+		buf_clear(&piece);
+		append_pattern(&piece, pieces[i]);
+		buf_append_span(&text, head);
+		buf_append_span(&text, buf_span(&piece));
+		assert_int_equal(codec_encode(*state, request, head,
+					      buf_span(&piece), false, &out),
+				 ERR_OK);
+		/* Nothing is kept back, and nothing has ended. */
+		parse(&parsed, buf_span(&out), 7);
+		assert_int_equal(parsed.text.length, text.length);
+		assert_false(parsed.stdout_ended);
+		assert_false(parsed.ended);
+		buf_deinit(&parsed.text);
+	}
+	assert_int_equal(codec_encode(*state, request, SPAN(""), SPAN("end"),
+				      true, &out),
+			 ERR_OK);
+	buf_append_text(&text, "end");
+	codec_request_free(*state, &request);
+	assert_answer(&out, 7, &text);
+	buf_deinit(&text);
+	buf_deinit(&out);
+	buf_deinit(&piece);
+}
+
+static void a_request_may_be_freed_before_its_answer_ends(void **state)
+{
+	size_t before = open_descriptors();
+	struct codec_request *request = decode(*state, 1);
+	struct buf out;
+
+	codec_request_free(*state, &request);
+	assert_null(request);
+	codec_request_free(*state, &request); /* and none at all */
+
+	buf_init(&out, ANSWER_MAX);
+	request = decode(*state, 2);
+	assert_int_equal(codec_encode(*state, request, SPAN("head"),
+				      SPAN("body"), false, &out),
+			 ERR_OK);
+	codec_request_free(*state, &request);
+	assert_int_equal(open_descriptors(), before);
+
+	/* What they left behind is not in the way of the next. */
+	buf_clear(&out);
+	request = decode(*state, 3);
+	assert_int_equal(codec_encode(*state, request, SPAN("head"),
+				      SPAN("body"), true, &out),
+			 ERR_OK);
+	codec_request_free(*state, &request);
+	assert_answer(
+		&out, 3,
+		&(struct buf){ .data = (char[]){ "headbody" }, .length = 8 });
+	buf_deinit(&out);
+}
+
+static void parameters_outlive_the_end_of_the_answer(void **state)
+{
+	struct codec_request *request = decode(*state, 1);
+	struct buf out;
+
+	buf_init(&out, ANSWER_MAX);
+	assert_int_equal(codec_encode(*state, request, SPAN("head"),
+				      SPAN("body"), true, &out),
+			 ERR_OK);
+	/* The request log is written then. */
+	assert_string_equal(parameter_of(request, SPAN("REQUEST_URI")),
+			    "/api/test");
+	codec_request_free(*state, &request);
+	buf_deinit(&out);
+}
+
+static void several_requests_may_be_under_way(void **state)
+{
+	enum { REQUESTS = 16 };
+	struct codec_request *requests[REQUESTS];
+	struct buf outs[REQUESTS];
+
+	for (size_t i = 0; i < REQUESTS; i++) {
+		buf_init(&outs[i], ANSWER_MAX);
+		requests[i] = decode(*state, (uint16_t)(i + 1));
+	}
+	for (size_t i = 0; i < REQUESTS; i++)
+		assert_int_equal(codec_encode(*state, requests[i], SPAN("a"),
+					      SPAN("b"), false, &outs[i]),
+				 ERR_OK);
+	for (size_t i = REQUESTS; i-- > 0;)
+		assert_int_equal(codec_encode(*state, requests[i], SPAN(""),
+					      SPAN("c"), true, &outs[i]),
+				 ERR_OK);
+	for (size_t i = 0; i < REQUESTS; i++) {
+		assert_string_equal(
+			parameter_of(requests[i], SPAN("REQUEST_URI")),
+			"/api/test");
+		codec_request_free(*state, &requests[i]);
+		assert_answer(&outs[i], (uint16_t)(i + 1),
+			      &(struct buf){ .data = (char[]){ "abc" },
+					     .length = 3 });
+		buf_deinit(&outs[i]);
+	}
+}
+
+static void many_requests_cost_no_descriptor(void **state)
+{
+	enum { REQUESTS = 5000 };
+	size_t before = open_descriptors();
+	struct buf out;
+
+	buf_init(&out, ANSWER_MAX);
+	for (size_t i = 0; i < REQUESTS; i++) {
+		struct codec_request *request = decode(*state, 1);
+
+		buf_clear(&out);
+		assert_int_equal(codec_encode(*state, request, SPAN("head"),
+					      SPAN("body"), i % 3 != 0, &out),
+				 ERR_OK);
+		codec_request_free(*state, &request);
+	}
+	assert_int_equal(open_descriptors(), before);
+	buf_deinit(&out);
+}
+
+static void a_full_output_is_told(void **state)
+{
+	struct codec_request *request = decode(*state, 1);
+	struct buf out, body;
+
+	buf_init(&out, 100);
+	buf_init(&body, ANSWER_MAX);
+	append_pattern(&body, 200000);
+	assert_int_equal(codec_encode(*state, request, SPAN("head"),
+				      buf_span(&body), true, &out),
+			 ERR_BODY_TOO_LARGE);
+	codec_request_free(*state, &request);
+	buf_deinit(&out);
+	buf_deinit(&body);
+}
+
+static void a_codec_takes_its_descriptors_with_it(void **state)
+{
+	size_t before = open_descriptors();
+	struct codec *codec = codec_new();
+
+	(void)state;
+	assert_non_null(codec);
+	codec_free(&codec);
+	assert_null(codec);
+	codec_free(&codec);
+	assert_int_equal(open_descriptors(), before);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(parameters_come_back_as_they_were_given),
+		TEST(parameters_of_any_length_are_decoded),
+		TEST(a_request_without_parameters_has_none),
+		TEST(an_answer_comes_out_as_records),
+		TEST(an_answer_in_pieces_goes_out_with_each_of_them),
+		TEST(a_request_may_be_freed_before_its_answer_ends),
+		TEST(parameters_outlive_the_end_of_the_answer),
+		TEST(several_requests_may_be_under_way),
+		TEST(many_requests_cost_no_descriptor),
+		TEST(a_full_output_is_told),
+		cmocka_unit_test(a_codec_takes_its_descriptors_with_it),
+	};
+
+	return cmocka_run_group_tests_name("codec", tests, NULL, NULL);
+}
