@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+# `make check`: unit tests, each a program of its own, and lints. What needs a
+# database and a web server is not here but in tests/integration.
+
+# Sanitizers end a test at the first finding.
+AM_TESTS_ENVIRONMENT = \
+	ASAN_OPTIONS='abort_on_error=1:detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1'; \
+	TSAN_OPTIONS='halt_on_error=1'; \
+	UBSAN_OPTIONS='halt_on_error=1:print_stacktrace=1'; \
+	export ASAN_OPTIONS TSAN_OPTIONS UBSAN_OPTIONS; \
+	unset `env | sed -n 's/^\(BUZON_[A-Z_]*\)=.*/\1/p'` x;
+
+lints = \
+	tests/lint/check-banned \
+	tests/lint/check-includes \
+	tests/lint/check-listed \
+	tests/lint/check-man \
+	tests/lint/check-scripts \
+	tests/lint/check-style
+TESTS += $(lints)
+EXTRA_DIST += $(lints)
+
+unit_tests = \
+	tests/unit/test_appender \
+	tests/unit/test_buf \
+	tests/unit/test_codec \
+	tests/unit/test_err \
+	tests/unit/test_finder \
+	tests/unit/test_form \
+	tests/unit/test_handle_health \
+	tests/unit/test_handle_message_get \
+	tests/unit/test_handle_message_post \
+	tests/unit/test_handle_test \
+	tests/unit/test_http \
+	tests/unit/test_intake \
+	tests/unit/test_json \
+	tests/unit/test_json_refuse \
+	tests/unit/test_json_scan \
+	tests/unit/test_log \
+	tests/unit/test_message \
+	tests/unit/test_multipart \
+	tests/unit/test_parameters \
+	tests/unit/test_probe \
+	tests/unit/test_problem \
+	tests/unit/test_query \
+	tests/unit/test_router \
+	tests/unit/test_settings \
+	tests/unit/test_utf8 \
+	tests/unit/test_workers
+
+if HAVE_CMOCKA
+check_LIBRARIES += tests/unit/libtesting.a
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+endif
+
+tests_unit_libtesting_a_SOURCES = \
+	tests/unit/exchange_helper.c \
+	tests/unit/exchange_helper.h \
+	tests/unit/fcgi_records.c \
+	tests/unit/fcgi_records.h \
+	tests/unit/store_fake.c \
+	tests/unit/store_fake.h
+
+# Calls that a test answers itself.
+tests_unit_test_form_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=realloc
+tests_unit_test_json_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=json_object_get_string_len \
+	-Wl,--wrap=json_tokener_new_ex
+
+# For every program that does not name its own, that is the unit tests.
+LDADD = tests/unit/libtesting.a $(libbuzon_libraries) $(CMOCKA_LIBS)
