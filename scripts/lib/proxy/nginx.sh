@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034,SC2154 # variables of the other files
+#
+# nginx in front of the replicas. Every proxy has one file like this one.
+
+readonly proxy_stop_signal=QUIT
+
+# proxy_render PORT COUNT: prints webserver-configs/nginx/nginx.conf with the
+# user, the paths, the address and the servers of this system.
+proxy_render() {
+  local source=$repository/webserver-configs/nginx/nginx.conf line number
+  local user="user $proxy_user;" written=
+  # Only root can choose one.
+  is_root || user='# (nginx runs as the user who started it)'
+  printf '# Written by scripts/up from webserver-configs/nginx/nginx.conf.\n'
+  while IFS= read -r line; do
+    case $line in
+      'user www-data;') line=$user ;;
+      *'server unix:/run/buzon/buzon-'[0-9]*'.sock '*)
+        # The first stands for all of them.
+        [[ -z $written ]] || continue
+        written=yes
+        for ((number = 1; number <= $2; number++)); do
+          printf '%s\n' "${line/\/run\/buzon\/buzon-*.sock/"$var/run/buzon-$number.sock"}"
+        done
+        continue
+        ;;
+      *'listen 127.0.0.1:8080;') line=${line/8080/$1} ;;
+    esac
+    line=${line/\/run\/nginx.pid/"$var/run/nginx.pid"}
+    line=${line/\/var\/log\/nginx\/error.log/"$var/log/nginx-error.log"}
+    line=${line/\/var\/log\/nginx\/access.log/"$var/log/nginx-access.log"}
+    line=${line/\/var\/lib\/nginx\//"$var/tmp/nginx-"}
+    printf '%s\n' "$line"
+  done <"$source"
+}
+
+proxy_check() {
+  nginx -t -q -p "$var" -e "$var/log/nginx-error.log" -c "$var/etc/nginx.conf" \
+    >"$var/log/nginx.out" 2>&1
+}
+
+proxy_start() {
+  process_start nginx "$var/log/nginx.out" nginx -p "$var" \
+    -e "$var/log/nginx-error.log" -c "$var/etc/nginx.conf" -g 'daemon off;'
+}
+
+# Returns when workers with the new configuration run.
+proxy_reload() {
+  local children before
+  process_find nginx
+  children=/proc/$process_id/task/$process_id/children
+  before=$(<"$children")
+  kill -s HUP "$process_id"
+  wait_until 10 proxy_has_new_worker "$children" " $before " ||
+    fail 'nginx has not taken over its new configuration after 10 s'
+}
+
+# proxy_has_new_worker FILE BEFORE
+proxy_has_new_worker() {
+  local worker
+  for worker in $(<"$1"); do
+    [[ $2 == *" $worker "* ]] || return 0
+  done
+  return 1
+}
