@@ -159,7 +159,7 @@ static void begin_line(struct line *line, enum log_level level,
 {
 	struct timespec now = { 0 };
 	struct tm utc = { 0 };
-	char text[64];
+	char text[64] = "";
 
 	line->length = 0;
 	/* Neither fails before the year 2,147,485,547. */

@@ -28,11 +28,13 @@ struct result {
 static void read_environment(struct result *result, char *const *environment)
 {
 	FILE *file;
+	int closed;
 
 	file = open_memstream(&result->messages, &result->messages_length);
 	assert_non_null(file);
 	result->good = settings_read(&result->settings, environment, file);
-	assert_int_equal(fclose(file), 0);
+	closed = fclose(file);
+	assert_int_equal(closed, 0);
 }
 
 static void free_result(struct result *result)
@@ -410,11 +412,13 @@ static void prints_a_table_of_all_settings(void **state)
 	const char *line;
 	size_t lines = 0;
 	size_t i;
+	int closed;
 
 	(void)state;
 	assert_non_null(file);
 	settings_print(file);
-	assert_int_equal(fclose(file), 0);
+	closed = fclose(file);
+	assert_int_equal(closed, 0);
 	for (i = 0; i < ROWS(rows); i++) {
 		char row[64];
 
