@@ -125,6 +125,38 @@ static void append_link(struct exchange *exchange,
 				  listing->last_id);
 }
 
+static bool keep_id(const struct message *message, void *context)
+{
+	uint64_t *id = context;
+
+	*id = message->id;
+	return false;
+}
+
+/*
+ * Reads up to the newest match that there is now, and no further. An answer is
+ * complete below an ID that an earlier read has seen, and only there (see
+ * store.h); and a stream without an end would go on for as long as others write
+ * faster than it is read. *none_r: there is no match.
+ */
+static enum err find_end(struct listing *listing, struct store *store,
+			 bool *none_r)
+{
+	struct store_filter newest = listing->filter;
+	uint64_t newest_id = 0;
+	enum err err;
+
+	newest.order = STORE_DESCENDING;
+	newest.limit = 1;
+	newest.ids_only = true;
+	err = store == NULL ? ERR_OUT_OF_MEMORY
+			    : store_read(store, &newest, keep_id, &newest_id);
+	listing->filter.has_before = true;
+	listing->filter.before = newest_id + 1;
+	*none_r = newest_id == 0;
+	return err;
+}
+
 /*
  * The page is too long to be sent whole, but its Link has to go ahead of it:
  * looks, by IDs alone, where it will end and whether more remain.
@@ -190,20 +222,30 @@ static enum exchange_outcome next_piece(struct exchange *exchange,
 	return EXCHANGE_BROKEN;
 }
 
+static enum err read_page(struct listing *listing, struct store *store)
+{
+	bool none;
+	enum err err = find_end(listing, store, &none);
+
+	if (err != ERR_OK || none)
+		return err;
+	listing->filter.limit = listing->left + 1;
+	err = store_read(store, &listing->filter, visit, listing);
+	if (err == ERR_OK && listing->full)
+		err = look_ahead(listing, store);
+	return err;
+}
+
 /* One page, or NDJSON with a limit. */
 static enum exchange_outcome first_of_page(struct exchange *exchange,
 					   struct store *store)
 {
 	struct listing *listing = exchange->state;
-	enum err err = store == NULL ? ERR_OUT_OF_MEMORY : ERR_OK;
+	enum err err;
 
 	listing->body = &exchange->response.body;
 	begin_array(listing);
-	listing->filter.limit = listing->left + 1;
-	if (err == ERR_OK)
-		err = store_read(store, &listing->filter, visit, listing);
-	if (err == ERR_OK && listing->full)
-		err = look_ahead(listing, store);
+	err = read_page(listing, store);
 	if (err != ERR_OK)
 		return answer_error(exchange, err);
 	append_link(exchange, listing);
@@ -268,41 +310,17 @@ static enum exchange_outcome look_up(struct exchange *exchange,
 	return err == ERR_OK ? EXCHANGE_WAIT : answer_error(exchange, err);
 }
 
-static bool keep_id(const struct message *message, void *context)
-{
-	uint64_t *id = context;
-
-	*id = message->id;
-	return false;
-}
-
-/*
- * All messages, as NDJSON: those that are there now. Without an upper end it
- * would go on for as long as others write faster than it reads.
- */
+/* All messages that are there now, as NDJSON. */
 static enum exchange_outcome first_of_stream(struct exchange *exchange,
 					     struct store *store)
 {
-	struct listing *listing = exchange->state;
-	struct store_filter newest = listing->filter;
-	uint64_t newest_id = 0;
-	enum exchange_outcome outcome;
-	enum err err;
-
-	newest.order = STORE_DESCENDING;
-	newest.limit = 1;
-	newest.ids_only = true;
-	err = store == NULL ? ERR_OUT_OF_MEMORY
-			    : store_read(store, &newest, keep_id, &newest_id);
-	if (err != ERR_OK)
-		return answer_error(exchange, err);
-	if (newest_id == 0)
-		return EXCHANGE_DONE;
-	listing->filter.has_before = true;
-	listing->filter.before = newest_id + 1;
+	enum exchange_outcome outcome = EXCHANGE_DONE;
+	bool none;
+	enum err err = find_end(exchange->state, store, &none);
 
 	exchange->step = next_piece;
-	err = read_piece(exchange, store, &outcome);
+	if (err == ERR_OK && !none)
+		err = read_piece(exchange, store, &outcome);
 	return err == ERR_OK ? outcome : answer_error(exchange, err);
 }
 

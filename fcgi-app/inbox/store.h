@@ -102,7 +102,15 @@ static inline enum err store_append(struct store *store,
 }
 
 /*
- * Reads the messages that filter names. ERR_OK (also where visit ended it),
+ * Reads the messages that filter names.
+ *
+ * Commits are ordered, but what a read sees of those that happen just then need
+ * not be: MariaDB looks at one running transaction after the other, and may
+ * find the first of two still running and the second one, which waited for it,
+ * done. Whatever a read has seen, a later read sees with all that came before.
+ * So to get all messages up to an ID, first see that ID, then read up to it.
+ *
+ * ERR_OK (also where visit ended it),
  * ERR_DATABASE_UNAVAILABLE, ERR_OUT_OF_MEMORY, ERR_INTERNAL; messages before
  * the error have been visited.
  */
