@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: MIT
+"""The database is away, comes back, is killed, stands still, hangs up."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from answers import Answer, assert_problem
+from database import Database
+from fastcgi import FastcgiApi
+from http_client import Api, Requester, query, unique
+from replica import Replica
+from mariadb_process import MariadbProcess
+from system import System, short_directory
+from waiting import wait_until
+
+RECOVERY_SECONDS = 2
+PROGRAM_USER = "buzon"
+
+
+def assert_away(api: Requester) -> None:
+    """Each answer of a program whose database cannot be reached."""
+    assert api.get("/api/test").status == 200
+    start = time.monotonic()
+    health = api.get("/api/health")
+    assert time.monotonic() - start < 1.1
+    assert health.status == 503
+    assert set(health.json()) == {"status", "database"}
+    assert health.json()["database"] != "ok" and health.json()["status"] != "ok"
+    assert (health.header("Retry-After") or "").isdigit()
+    assert api.request("HEAD", "/api/health").status == 503
+    assert_problem(api.post_message("a", "b"), 503, "database_unavailable")
+    assert_problem(api.get("/api/message"), 503, "database_unavailable")
+    # What needs no database to be refused is refused as ever.
+    assert_problem(api.post(b"{"), 400, "invalid_json")
+    assert_problem(api.get("/api/message?x=1"), 400, "invalid_parameter", {"x"})
+    assert_problem(api.get("/api/nothing"), 404, "not_found")
+
+
+def works(api: Requester) -> bool:
+    return (
+        api.get("/api/health").status == 200
+        and api.post_message(unique(), "x").status == 201
+        and api.get("/api/message?limit=1").status == 200
+    )
+
+
+def test_the_program_starts_without_its_database(fragile: System) -> None:
+    nowhere = short_directory()
+    real = fragile.run_directory / "mariadb.sock"
+    link = nowhere / "db.sock"
+    try:
+        with Replica(fragile, BUZON_DB_SOCKET=str(link)) as replica:
+            with replica.api() as api:
+                for _ in range(3):
+                    assert_away(api)
+                link.symlink_to(real)
+                wait_until(lambda: works(api), RECOVERY_SECONDS, "it works")
+                assert works(api)
+    finally:
+        link.unlink(missing_ok=True)
+        nowhere.rmdir()
+
+
+def test_a_wrong_password_is_the_log_s_business(fragile: System) -> None:
+    """The client reads nothing of it, the log does not show the password."""
+    settings = {"BUZON_DB_PASSWORD": "not-the-secret", "BUZON_DB_PASSWORD_FILE": ""}
+    with Replica(fragile, **settings) as replica, replica.api() as api:
+        assert_away(api)
+        wait_until(lambda: "Access denied" in replica.log(), 3, "the log tells why")
+        assert "not-the-secret" not in replica.log()
+
+
+def test_the_database_dies_and_comes_back(
+    fragile: System, mariadb: MariadbProcess
+) -> None:
+    api = fragile.api()
+    assert works(api)
+    mariadb.kill()
+    # The first request on a connection that is broken may be uncertain.
+    wait_until(
+        lambda: api.post_message("a", "b").json()["code"] == "database_unavailable",
+        2,
+        "the end is noticed",
+    )
+    assert_away(api)
+    mariadb.start()
+    mariadb.wait_until_it_answers()
+    wait_until(lambda: works(api), RECOVERY_SECONDS, "it works again")
+    for _ in range(10):
+        assert works(api), "each replica has recovered"
+    api.close()
+
+
+class KeyWriter(threading.Thread):
+    """Sends messages, each until it is acknowledged, with a key each."""
+
+    def __init__(self, connect: Callable[[], Api], sender: str) -> None:
+        super().__init__()
+        self.connect = connect
+        self.sender = sender
+        self.acknowledged: list[tuple[int, str]] = []
+        self.unexpected: list[object] = []
+        self.finish = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        api = self.connect()
+        number = 0
+        while not self.finish.is_set():
+            content = str(number)
+            answer = self.send_until_stored(api, content)
+            if answer is None:
+                break
+            self.acknowledged.append((answer.json()["ID"], content))
+            number += 1
+        api.close()
+
+    def send_until_stored(self, api: Api, content: str) -> Answer | None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            answer = api.post_message(
+                self.sender, content, f"{self.sender}-{content}"
+            )
+            if answer.status == 201:
+                return answer
+            if answer.status != 503:
+                break
+        self.unexpected.append(answer)
+        return None
+
+
+@pytest.mark.parametrize("cycle", range(3))
+def test_killed_under_writers_each_message_is_there_once(
+    fragile: System, mariadb: MariadbProcess, cycle: int
+) -> None:
+    mark = unique(f"killed{cycle}")
+    writers = [KeyWriter(fragile.api, f"{mark}-{number}") for number in range(8)]
+    try:
+        for _ in range(2):
+            reached = total(writers) + 300
+            wait_until(
+                lambda: total(writers) > reached or any(w.unexpected for w in writers),
+                30,
+                "they write",
+            )
+            mariadb.kill()
+            mariadb.start()
+            mariadb.wait_until_it_answers()
+        reached = total(writers) + 100
+        wait_until(lambda: total(writers) > reached, 10, "they write again")
+    finally:
+        for writer in writers:
+            writer.finish.set()
+        for writer in writers:
+            writer.join(35)
+    assert [w.unexpected for w in writers] == [[]] * len(writers)
+    assert stored_by(fragile.database, mark) == {
+        writer.sender: writer.acknowledged for writer in writers
+    }
+
+
+def total(writers: list[KeyWriter]) -> int:
+    return sum(len(writer.acknowledged) for writer in writers)
+
+
+def stored_by(database: Database, mark: str) -> dict[str, list[tuple[int, str]]]:
+    stored: dict[str, list[tuple[int, str]]] = {}
+    rows = database.run(
+        "SELECT sender, id, content FROM message"
+        f" WHERE sender LIKE '{mark}-%' ORDER BY id"
+    )
+    for sender, message_id, content in rows:
+        stored.setdefault(sender, []).append((int(message_id), content))
+    return stored
+
+
+def test_a_database_that_stands_still_gets_bounded_answers(
+    fragile: System, mariadb: MariadbProcess
+) -> None:
+    with Replica(fragile) as replica, replica.api() as api:
+        assert works(api)
+        sender, key = unique(), unique("key")
+        mariadb.stop_moving()
+        started = time.monotonic()
+        uncertain: list[Answer] = []
+        while time.monotonic() - started < 5:
+            uncertain += [bounded(lambda: api.post_message(sender, "x", key))]
+            answer = bounded(lambda: api.get(query(From=sender)))
+            assert_problem(answer, 503, "database_unavailable")
+            assert bounded(lambda: api.get("/api/health"), 1.1).status == 503
+            assert bounded(lambda: api.get("/api/test"), 0.05).status == 200
+        codes = {answer.json()["code"] for answer in uncertain}
+        assert codes <= {"write_uncertain", "database_unavailable"}
+        # The one that was sent before anybody knew.
+        assert uncertain[0].json()["code"] == "write_uncertain"
+        mariadb.move_again()
+        wait_until(lambda: works(api), RECOVERY_SECONDS, "it works again")
+        again = api.store(sender, "x", key)
+        assert api.messages(From=sender) == [again]
+
+
+def bounded(ask: Callable[[], Answer], seconds: float = 4) -> Answer:
+    start = time.monotonic()
+    answer = ask()
+    assert time.monotonic() - start < seconds
+    return answer
+
+
+@pytest.fixture
+def short_wait_timeout(fragile: System) -> Iterator[None]:
+    """The server hangs up on who says nothing for 2 s."""
+    database = fragile.database
+    usual = database.value("SELECT @@global.wait_timeout")
+    database.run("SET GLOBAL wait_timeout = 2")
+    yield
+    database.run(f"SET GLOBAL wait_timeout = {usual}")
+
+
+def test_a_connection_that_idled_out_is_no_error(
+    fragile: System, short_wait_timeout: None
+) -> None:
+    database = fragile.database
+    # Those that still have the usual timeout.
+    database.disconnect(PROGRAM_USER)
+    with Replica(fragile) as replica, replica.api() as api:
+        for _ in range(3):
+            sender = unique()
+            stored = api.store(sender, "x")
+            assert api.messages(From=sender) == [stored]
+            assert database.connections(PROGRAM_USER) >= 2
+            wait_until(
+                lambda: database.connections(PROGRAM_USER) == 0, 8, "the server hangs up"
+            )
+        assert works(api)
+
+
+def test_a_killed_connection_is_no_error_for_a_read(fragile: System) -> None:
+    """What was cut between two requests is noticed and made again."""
+    with Replica(fragile, BUZON_WORKERS="1") as replica, FastcgiApi(
+        replica.address
+    ) as api:
+        for _ in range(5):
+            sender = unique()
+            stored = api.store(sender, "x")
+            assert api.messages(From=sender) == [stored]
+            fragile.database.disconnect(PROGRAM_USER)
+            wait_until(
+                lambda: fragile.database.connections(PROGRAM_USER) == 0, 5, "they are gone"
+            )
+            assert api.messages(From=sender) == [stored]
