@@ -109,19 +109,6 @@ static enum err unsupported(struct span header, struct problem *problem)
 			   supported);
 }
 
-static enum err parse_urlencoded(struct post *post,
-				 const struct http_request *request,
-				 struct problem *problem)
-{
-	/* What curl -d '{…}' sends: the form would have one odd name. */
-	if (request->body.length > 0 && request->body.data[0] == '{')
-		return problem_set(problem, ERR_INVALID_FORM,
-				   "The body looks like JSON but was sent as a "
-				   "form. Set the header Content-Type: "
-				   "application/json.");
-	return form_parse_urlencoded(&post->form, request->body, problem);
-}
-
 static enum err parse_multipart(struct post *post,
 				const struct http_request *request,
 				struct problem *problem)
@@ -138,12 +125,37 @@ static enum err parse_multipart(struct post *post,
 				    problem);
 }
 
+static enum err parse_form(struct post *post,
+			   const struct http_request *request, struct span type,
+			   struct problem *problem)
+{
+	bool multipart =
+		http_equal_ignoring_case(type, SPAN("multipart/form-data"));
+	enum err err;
+
+	if (!multipart &&
+	    !http_equal_ignoring_case(
+		    type, SPAN("application/x-www-form-urlencoded")))
+		return unsupported(request->content_type, problem);
+	/* What curl -d '{…}' sends: as a form it would have one odd name. */
+	if (request->body.length > 0 && request->body.data[0] == '{')
+		return problem_set(problem, ERR_INVALID_FORM,
+				   "The body looks like JSON but was sent as a "
+				   "form. Set the header Content-Type: "
+				   "application/json.");
+	err = multipart ? parse_multipart(post, request, problem)
+			: form_parse_urlencoded(&post->form, request->body,
+						problem);
+	if (err != ERR_OK)
+		return err;
+	return message_draft_from_form(&post->draft, &post->form, problem);
+}
+
 static enum err parse(struct post *post, const struct http_request *request,
 		      struct problem *problem)
 {
 	struct span type = http_media_type(request->content_type);
 	struct span charset;
-	enum err err;
 
 	if (http_header_parameter(request->content_type, SPAN("charset"),
 				  &charset) &&
@@ -153,16 +165,7 @@ static enum err parse(struct post *post, const struct http_request *request,
 	if (http_equal_ignoring_case(type, SPAN("application/json")))
 		return message_draft_from_json(&post->draft, request->body,
 					       problem);
-	if (http_equal_ignoring_case(type,
-				     SPAN("application/x-www-form-urlencoded")))
-		err = parse_urlencoded(post, request, problem);
-	else if (http_equal_ignoring_case(type, SPAN("multipart/form-data")))
-		err = parse_multipart(post, request, problem);
-	else
-		err = unsupported(request->content_type, problem);
-	if (err != ERR_OK)
-		return err;
-	return message_draft_from_form(&post->draft, &post->form, problem);
+	return parse_form(post, request, type, problem);
 }
 
 static void appended(struct append *append)
