@@ -128,6 +128,8 @@ def statements(large_table: LargeTable) -> Iterator[Callable[[], list[str]]]:
         "SET GLOBAL log_output = 'TABLE'; TRUNCATE TABLE mysql.general_log;"
         "SET GLOBAL general_log = ON"
     )
+    # Statements that were prepared before are logged without their values.
+    database.disconnect("buzon")
     yield lambda: [
         text.replace("\\\\", "\\")
         for (text,) in database.run(
