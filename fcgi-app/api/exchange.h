@@ -70,6 +70,8 @@ struct exchange {
 	void *state;
 	void (*free_state)(void *state);
 
+	struct exchange *next_queued; /* the workers' own */
+
 	/* The gate's: ends an EXCHANGE_WAIT. Any thread. */
 	void (*resume)(struct exchange *exchange);
 };

@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "api/answer.h"
 #include "api/router.h"
 #include "base/log.h"
 #include "gate/connections.h"
@@ -88,15 +89,6 @@ static void finish(struct connection *connection)
 	free_exchange(connection);
 }
 
-static void refuse(struct exchange *exchange, enum err err, const char *detail)
-{
-	struct problem problem;
-
-	problem_init(&problem);
-	(void)problem_set(&problem, err, "%s", detail);
-	http_response_problem(&exchange->response, &problem);
-}
-
 /* Encodes what there is of the answer into the outbox. */
 static enum err encode(struct connection *connection, bool last)
 {
@@ -148,8 +140,9 @@ static void answer(struct connection *connection, bool last)
 	    !connection->head_sent) {
 		log_event(LOG_ERROR, "answer_failed", exchange->request.id,
 			  "an answer could not be written: %s", err_code(err));
-		refuse(exchange, err == ERR_OUT_OF_MEMORY ? err : ERR_INTERNAL,
-		       "The answer could not be made.");
+		(void)answer_error(exchange, err == ERR_OUT_OF_MEMORY
+						     ? err
+						     : ERR_INTERNAL);
 		last = true;
 		err = encode(connection, last);
 	}
@@ -189,6 +182,16 @@ static bool take_outcome(struct connection *connection,
 	return false;
 }
 
+static enum err submit(struct connection *connection)
+{
+	struct workers *workers = connection->owner->workers;
+
+	if (!connection->head_sent)
+		return workers_submit(workers, &connection->exchange);
+	workers_continue(workers, &connection->exchange);
+	return ERR_OK;
+}
+
 static void run(struct connection *connection)
 {
 	struct exchange *exchange = &connection->exchange;
@@ -198,16 +201,10 @@ static void run(struct connection *connection)
 	do {
 		if (exchange->place == EXCHANGE_AT_GATE) {
 			outcome = exchange->step(exchange, NULL);
-		} else if (workers_submit(connection->owner->workers,
-					  exchange) == ERR_OK) {
+		} else if (submit(connection) == ERR_OK) {
 			return;
-		} else if (connection->head_sent) {
-			outcome = EXCHANGE_BROKEN;
 		} else {
-			refuse(exchange, ERR_OVERLOADED,
-			       "More requests wait for the database than the "
-			       "queue holds. Try again in a second.");
-			outcome = EXCHANGE_DONE;
+			outcome = answer_error(exchange, ERR_OVERLOADED);
 		}
 	} while (take_outcome(connection, outcome));
 }

@@ -3,14 +3,15 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 struct workers {
 	pthread_mutex_t mutex;
 	pthread_cond_t filled;
-	struct exchange **ring; /* of queue_max places */
+	struct exchange *first;
+	struct exchange *last;
 	size_t queue_max;
-	size_t first;
 	size_t queued;
 	size_t idle;
 	bool stopping;
@@ -32,8 +33,8 @@ static struct exchange *take(struct workers *workers)
 		pthread_cond_wait(&workers->filled, &workers->mutex);
 	workers->idle--;
 	if (workers->queued > 0) {
-		exchange = workers->ring[workers->first];
-		workers->first = (workers->first + 1) % workers->queue_max;
+		exchange = workers->first;
+		workers->first = exchange->next_queued;
 		workers->queued--;
 	}
 	pthread_mutex_unlock(&workers->mutex);
@@ -72,12 +73,11 @@ struct workers *workers_new(size_t count, size_t queue_max, store_open_fn *open,
 		return NULL;
 	pthread_mutex_init(&workers->mutex, NULL);
 	pthread_cond_init(&workers->filled, NULL);
-	workers->ring = calloc(queue_max, sizeof(struct exchange *));
 	workers->queue_max = queue_max;
 	workers->open = open;
 	workers->context = context;
 	workers->done = done;
-	while (workers->ring != NULL && workers->started < count) {
+	while (workers->started < count) {
 		if (pthread_create(&workers->threads[workers->started], NULL,
 				   work, workers) != 0)
 			break;
@@ -88,17 +88,20 @@ struct workers *workers_new(size_t count, size_t queue_max, store_open_fn *open,
 	return workers;
 }
 
-enum err workers_submit(struct workers *workers, struct exchange *exchange)
+static enum err enqueue(struct workers *workers, struct exchange *exchange,
+			size_t queue_max)
 {
 	enum err err = ERR_OVERLOADED;
 	bool wake = false;
 
+	exchange->next_queued = NULL;
 	pthread_mutex_lock(&workers->mutex);
-	if (workers->queued < workers->queue_max) {
-		size_t last =
-			(workers->first + workers->queued) % workers->queue_max;
-
-		workers->ring[last] = exchange;
+	if (workers->queued < queue_max) {
+		if (workers->queued == 0)
+			workers->first = exchange;
+		else
+			workers->last->next_queued = exchange;
+		workers->last = exchange;
 		workers->queued++;
 		wake = workers->idle > 0;
 		err = ERR_OK;
@@ -107,6 +110,16 @@ enum err workers_submit(struct workers *workers, struct exchange *exchange)
 	if (wake)
 		pthread_cond_signal(&workers->filled);
 	return err;
+}
+
+enum err workers_submit(struct workers *workers, struct exchange *exchange)
+{
+	return enqueue(workers, exchange, workers->queue_max);
+}
+
+void workers_continue(struct workers *workers, struct exchange *exchange)
+{
+	(void)enqueue(workers, exchange, SIZE_MAX);
 }
 
 void workers_free(struct workers **workers)
@@ -123,7 +136,6 @@ void workers_free(struct workers **workers)
 		pthread_join(self->threads[i], NULL);
 	pthread_cond_destroy(&self->filled);
 	pthread_mutex_destroy(&self->mutex);
-	free(self->ring);
 	free(self);
 	*workers = NULL;
 }

@@ -29,6 +29,12 @@ struct workers *workers_new(size_t count, size_t queue_max, store_open_fn *open,
 enum err workers_submit(struct workers *workers,
 			struct exchange *exchange) MUST_CHECK;
 
+/*
+ * Queues the next step of one whose answer has begun, however many wait: to
+ * refuse it would cut the answer. done will be called.
+ */
+void workers_continue(struct workers *workers, struct exchange *exchange);
+
 /* Ends the threads when the queue is empty, frees; sets *workers to NULL. */
 void workers_free(struct workers **workers);
 

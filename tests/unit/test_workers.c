@@ -110,6 +110,27 @@ static void each_exchange_gets_its_step_once_before_the_end(void **state)
 	fake = store_fake_new(); /* for tear_down() */
 }
 
+static void one_that_was_begun_is_queued_whatever_waits(void **state)
+{
+	enum { QUEUE_MAX = 1 };
+
+	(void)state;
+	workers = workers_new(1, QUEUE_MAX, store_fake_open, fake, done);
+	assert_non_null(workers);
+	store_fake_hold(fake, STORE_FAKE_PING);
+	assert_int_equal(workers_submit(workers, &exchanges[0]), ERR_OK);
+	assert_true(store_fake_await_held(fake, STORE_FAKE_PING, 1));
+	assert_int_equal(workers_submit(workers, &exchanges[1]), ERR_OK);
+	assert_int_equal(workers_submit(workers, &exchanges[2]),
+			 ERR_OVERLOADED);
+	workers_continue(workers, &exchanges[2]);
+	workers_continue(workers, &exchanges[3]);
+
+	store_fake_release(fake, STORE_FAKE_PING);
+	workers_free(&workers);
+	assert_all_done(4);
+}
+
 static void one_more_than_the_queue_holds_is_overloaded(void **state)
 {
 	enum { WORKERS = 2, QUEUE_MAX = 5 };
@@ -131,7 +152,7 @@ static void one_more_than_the_queue_holds_is_overloaded(void **state)
 	assert_int_equal(workers_submit(workers, &exchanges[submitted]),
 			 ERR_OVERLOADED);
 
-	/* One is done: there is a place again, and the ring turns. */
+	/* One is done: there is a place again. */
 	store_fake_release_one(fake, STORE_FAKE_PING);
 	assert_true(store_fake_await_calls(fake, STORE_FAKE_PING, WORKERS + 1));
 	assert_int_equal(workers_submit(workers, &exchanges[submitted++]),
@@ -200,6 +221,7 @@ int main(void)
 			each_exchange_gets_its_step_once_before_the_end,
 			tear_down),
 		TEST(one_more_than_the_queue_holds_is_overloaded),
+		TEST(one_that_was_begun_is_queued_whatever_waits),
 		TEST(as_many_steps_run_at_once_as_there_are_workers),
 		TEST(a_worker_without_a_store_tries_again_for_each_step),
 		TEST(workers_that_had_nothing_to_do_end),
