@@ -58,9 +58,18 @@ var_reachable() {
   done
 }
 
+# var_check_path PATH: whether a folder of this name will do.
+var_check_path() {
+  local longest=$1/run/buzon-100.sock.new
+  [[ $1 =~ ^[A-Za-z0-9/._+@%,=-]+$ ]] ||
+    fail "$1: the path of this folder may hold letters, digits and /._+@%,=- only; use another folder (--var DIR)"
+  ((${#longest} <= 107)) ||
+    fail "$1: this path is too long: a Unix socket's path may have 107 bytes, and $longest has ${#longest}; use --var DIR with a shorter one"
+}
+
 var_create() {
-  local longest
   [[ ! -L $var || -e $var ]] || fail "$var is a link that leads nowhere; remove it"
+  var_check_path "$(realpath -m "$var")"
   if [[ -e $var ]]; then
     [[ -d $var ]] || fail "$var is not a folder"
     var_is_ours || [[ -z $(ls -A "$var") ]] ||
@@ -72,11 +81,6 @@ var_create() {
   fi
   var_take_lock
   var=$(cd "$var" && pwd -P)
-  [[ $var =~ ^[A-Za-z0-9/._+@%,=-]+$ ]] ||
-    fail "$var: the path of this folder may hold letters, digits and /._+@%,=- only; use another folder (--var DIR)"
-  longest=$var/run/buzon-100.sock.new
-  ((${#longest} <= 107)) ||
-    fail "$var: this path is too long: a Unix socket's path may have 107 bytes, and $longest has ${#longest}; use --var DIR with a shorter one"
   if is_root; then
     chmod 755 "$var"
     var_reachable "$var" ||

@@ -180,9 +180,11 @@ def test_a_wrong_option_is_told(arguments: list[str], said: list[str]) -> None:
 
 
 def test_a_path_that_is_too_long_for_a_socket_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 100)
     with pytest.raises(ScriptError) as caught:
-        script("up", "--var", str(tmp_path / ("x" * 100)), "--port", str(free_port()))
+        script("up", "--var", str(folder), "--port", str(free_port()))
     assert "107" in str(caught.value) and "--var" in str(caught.value)
+    assert not folder.exists()
 
 
 def test_down_touches_no_folder_of_others(tmp_path: Path) -> None:
