@@ -126,6 +126,7 @@ void connections_close_idle(struct connections *connections, bool with_partial)
 		connection->readable = true;
 		connection_drive(connection);
 		if (connection->state == CONNECTION_RECEIVING &&
+		    !connection->queued &&
 		    (with_partial || intake_idle(&connection->intake)))
 			connection_close(connection);
 	}
