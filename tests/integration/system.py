@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from database import Database
@@ -75,10 +76,11 @@ def script(name: str, *arguments: str, timeout: float = 110) -> str:
 class System:
     """Replicas, a web server and a MariaDB of their own in a directory."""
 
-    def __init__(self, replicas: int = 3) -> None:
+    def __init__(self, replicas: int = 3, mariadb_options: Sequence[str] = ()) -> None:
         self.var = short_directory()
         self.port = free_port()
         self.replicas = replicas
+        self.mariadb_options = mariadb_options
         self.pids: dict[str, int] = {}
 
     @property
@@ -96,6 +98,8 @@ class System:
     def up_arguments(self) -> list[str]:
         arguments = ["--var", str(self.var), "--port", str(self.port)]
         arguments += ["--replicas", str(self.replicas)]
+        for option in self.mariadb_options:
+            arguments += ["--mariadb-option", option]
         if PROGRAM:
             arguments += ["--program", PROGRAM]
         return arguments
