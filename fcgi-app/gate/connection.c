@@ -255,6 +255,9 @@ void connection_drive(struct connection *connection)
 		case CONNECTION_SENDING:
 			moved = send_out(connection);
 			break;
+		case CONNECTION_ENDING:
+			connection_close(connection);
+			return;
 		case CONNECTION_BUSY:
 		case CONNECTION_CLOSED:
 			moved = false;

@@ -119,7 +119,7 @@ static void cut(struct connection *connection, const char *why)
 {
 	log_event(LOG_ERROR, "answer_cut", connection->exchange.request.id,
 		  "closed the connection in the middle of an answer: %s", why);
-	connection_close(connection);
+	connection->state = CONNECTION_ENDING;
 }
 
 static void answer(struct connection *connection, bool last)
@@ -128,7 +128,7 @@ static void answer(struct connection *connection, bool last)
 	enum err err;
 
 	if (connection->peer_gone) {
-		connection_close(connection);
+		connection->state = CONNECTION_ENDING;
 		return;
 	}
 	if (!last)
@@ -221,7 +221,7 @@ void conversation_start(struct connection *connection)
 		log_event(LOG_ERROR, "out_of_memory", NULL,
 			  "closed a connection from the web server: no memory "
 			  "for its request");
-		connection_close(connection);
+		connection->state = CONNECTION_ENDING;
 		return;
 	}
 	connection->head_sent = false;
@@ -251,7 +251,7 @@ void conversation_sent(struct connection *connection)
 		return;
 	}
 	if (last_answer_of(connection)) {
-		connection_close(connection);
+		connection->state = CONNECTION_ENDING;
 		return;
 	}
 	intake_reset(&connection->intake);

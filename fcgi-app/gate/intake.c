@@ -80,10 +80,11 @@ static bool read_length(struct span pairs, size_t *at, size_t *length_r)
 }
 
 /*
- * libfcgi believes these lengths and makes C strings of what they span, so
- * they must lie within what arrived, and no NUL may hide the end of a value.
+ * What is wrong with name-value pairs; NULL where nothing is. libfcgi believes
+ * their lengths and makes C strings of what they span, so these must lie within
+ * what arrived, and no NUL may hide the end of a value.
  */
-static bool pairs_well_formed(struct span pairs)
+static const char *pairs_fault(struct span pairs)
 {
 	size_t at = 0;
 
@@ -91,31 +92,15 @@ static bool pairs_well_formed(struct span pairs)
 		size_t name, value;
 
 		if (!read_length(pairs, &at, &name) ||
-		    !read_length(pairs, &at, &value))
-			return false;
-		if (name > pairs.length - at ||
+		    !read_length(pairs, &at, &value) ||
+		    name > pairs.length - at ||
 		    value > pairs.length - at - name)
-			return false;
-		at += name + value;
-	}
-	return true;
-}
-
-static bool pairs_hold_nul(struct span pairs)
-{
-	size_t at = 0;
-
-	while (at < pairs.length) {
-		size_t name, value;
-
-		if (!read_length(pairs, &at, &name) ||
-		    !read_length(pairs, &at, &value))
-			return false;
+			return "PARAMS has lengths beyond its end";
 		if (memchr(pairs.data + at, '\0', name + value) != NULL)
-			return true;
+			return "PARAMS holds a NUL";
 		at += name + value;
 	}
-	return false;
+	return NULL;
 }
 
 static unsigned record_type(const struct intake *intake)
@@ -205,6 +190,7 @@ static enum intake_result begin_done(struct intake *intake)
 static enum intake_result parameters_done(struct intake *intake)
 {
 	struct span pairs = buf_span(&intake->parameters);
+	const char *fault;
 
 	switch (buf_error(&intake->parameters)) {
 	case ERR_OK:
@@ -217,10 +203,9 @@ static enum intake_result parameters_done(struct intake *intake)
 		pairs.length = 0;
 		break;
 	}
-	if (!pairs_well_formed(pairs))
-		return malformed(intake, "PARAMS has lengths beyond its end");
-	if (pairs_hold_nul(pairs))
-		return malformed(intake, "PARAMS holds a NUL");
+	fault = pairs_fault(pairs);
+	if (fault != NULL)
+		return malformed(intake, fault);
 	intake->phase = PHASE_BODY;
 	return INTAKE_MORE;
 }
