@@ -8,7 +8,6 @@
 
 enum {
 	PARAMETERS_A_ROW = 3,
-	COLUMNS = 5,
 	/* Every count up to here has its statement, then each 32nd. */
 	COUNTS_ALL = 64,
 	COUNTS_STEP = 32,
@@ -32,8 +31,8 @@ static const char sql_first_row[] =
 static const char sql_next_row[] = ", (?, ?, SYSDATE(6), ?)";
 static const char sql_end[] =
 	" ON DUPLICATE KEY UPDATE replayed = TRUE "
-	"RETURNING id, stored_at, replayed, IF(replayed, sender, NULL), "
-	"IF(replayed, content, NULL)";
+	"RETURNING id, IF(replayed, sender, NULL), "
+	"IF(replayed, content, NULL), stored_at, replayed";
 
 size_t store_mariadb_append_size(size_t waiting)
 {
@@ -64,18 +63,6 @@ static MYSQL_STMT *prepare(struct mariadb_store *mariadb, size_t count)
 		       : NULL;
 }
 
-static void set_text(MYSQL_BIND *parameter, struct span text)
-{
-	static my_bool is_null = 1;
-
-	*parameter = (MYSQL_BIND){
-		.buffer_type = MYSQL_TYPE_STRING,
-		.buffer = (void *)(uintptr_t)text.data,
-		.buffer_length = text.length,
-		.is_null = text.data == NULL ? &is_null : NULL,
-	};
-}
-
 static bool set_parameters(struct mariadb_store *mariadb,
 			   struct store_append *const *rows, size_t count)
 {
@@ -92,34 +79,11 @@ static bool set_parameters(struct mariadb_store *mariadb,
 	for (size_t i = 0; i < count; i++) {
 		MYSQL_BIND *of_row = &mariadb->parameters[i * PARAMETERS_A_ROW];
 
-		set_text(&of_row[0], rows[i]->from);
-		set_text(&of_row[1], rows[i]->content);
-		set_text(&of_row[2], rows[i]->idempotency_key);
+		store_mariadb_set_text(&of_row[0], rows[i]->from);
+		store_mariadb_set_text(&of_row[1], rows[i]->content);
+		store_mariadb_set_text(&of_row[2], rows[i]->idempotency_key);
 	}
 	return true;
-}
-
-static bool bind_columns(MYSQL_STMT *statement, struct store_mariadb_row *row)
-{
-	MYSQL_BIND columns[COLUMNS] = {
-		{ .buffer_type = MYSQL_TYPE_LONGLONG,
-		  .buffer = &row->id,
-		  .is_unsigned = 1 },
-		{ .buffer_type = MYSQL_TYPE_DATETIME,
-		  .buffer = &row->stored_at,
-		  .buffer_length = sizeof(row->stored_at) },
-		{ .buffer_type = MYSQL_TYPE_TINY, .buffer = &row->replayed },
-		{ .buffer_type = MYSQL_TYPE_STRING,
-		  .buffer = row->sender,
-		  .buffer_length = sizeof(row->sender),
-		  .length = &row->sender_length },
-		{ .buffer_type = MYSQL_TYPE_STRING,
-		  .buffer = row->content,
-		  .buffer_length = sizeof(row->content),
-		  .length = &row->content_length },
-	};
-
-	return mysql_stmt_bind_result(statement, columns) == 0;
 }
 
 static void take_row(const struct store_mariadb_row *row,
@@ -150,7 +114,7 @@ static bool take_rows(struct mariadb_store *mariadb, MYSQL_STMT *statement,
 	int rc = 0;
 
 	*fetched_r = 0;
-	if (!bind_columns(statement, &mariadb->row))
+	if (!store_mariadb_bind_row(statement, &mariadb->row))
 		return false;
 	for (;;) {
 		rc = mysql_stmt_fetch(statement);

@@ -250,13 +250,3 @@ MYSQL_STMT *store_mariadb_prepare(struct mariadb_store *mariadb,
 	}
 	return *slot;
 }
-
-void store_mariadb_write_date(char out[MESSAGE_DATE_BYTES],
-			      const MYSQL_TIME *time)
-{
-	snprintf(out, MESSAGE_DATE_BYTES,
-		 "%04u-%02u-%02uT%02u:%02u:%02u.%06luZ", time->year % 10000,
-		 time->month % 100, time->day % 100, time->hour % 100,
-		 time->minute % 100, time->second % 100,
-		 time->second_part % 1000000);
-}

@@ -92,6 +92,20 @@ int64_t store_mariadb_clock_ms(void);
 MYSQL_STMT *store_mariadb_prepare(struct mariadb_store *mariadb,
 				  MYSQL_STMT **slot);
 
+/*
+ * Set a parameter of a statement. What it points to outlives the execution; a
+ * text without data is NULL.
+ */
+void store_mariadb_set_text(MYSQL_BIND *parameter, struct span text);
+void store_mariadb_set_number(MYSQL_BIND *parameter, const uint64_t *number);
+
+/*
+ * Has the columns of a result put into row: id, sender, content, stored_at and
+ * replayed, or as many of them, from the first on, as the statement has.
+ */
+bool store_mariadb_bind_row(MYSQL_STMT *statement,
+			    struct store_mariadb_row *row) MUST_CHECK;
+
 /* Writes a DATETIME(6) in UTC as RFC 3339. */
 void store_mariadb_write_date(char out[MESSAGE_DATE_BYTES],
 			      const MYSQL_TIME *time);

@@ -3,24 +3,6 @@
 
 #include <assert.h>
 
-static void set_text(MYSQL_BIND *parameter, struct span text)
-{
-	*parameter = (MYSQL_BIND){
-		.buffer_type = MYSQL_TYPE_STRING,
-		.buffer = (void *)(uintptr_t)text.data,
-		.buffer_length = text.length,
-	};
-}
-
-static void set_number(MYSQL_BIND *parameter, const uint64_t *number)
-{
-	*parameter = (MYSQL_BIND){
-		.buffer_type = MYSQL_TYPE_LONGLONG,
-		.buffer = (void *)(uintptr_t)number,
-		.is_unsigned = 1,
-	};
-}
-
 /* One statement for each set of filters, order and columns. */
 static size_t read_slot(const struct store_filter *filter)
 {
@@ -78,18 +60,19 @@ static void set_read(MYSQL_BIND *parameters, const void *what)
 	const struct store_filter *filter = what;
 
 	if (filter->has_id)
-		set_number(parameters++, &filter->id);
+		store_mariadb_set_number(parameters++, &filter->id);
 	if (filter->has_from)
-		set_text(parameters++, filter->from);
+		store_mariadb_set_text(parameters++, filter->from);
 	if (filter->has_content) {
-		set_text(parameters++, filter->content);
-		set_text(parameters++, filter->content);
+		store_mariadb_set_text(parameters++, filter->content);
+		store_mariadb_set_text(parameters++, filter->content);
 	}
 	if (filter->has_after)
-		set_number(parameters++, &filter->after);
+		store_mariadb_set_number(parameters++, &filter->after);
 	if (filter->has_before)
-		set_number(parameters++, &filter->before);
-	set_number(parameters, filter->limit > 0 ? &filter->limit : &no_limit);
+		store_mariadb_set_number(parameters++, &filter->before);
+	store_mariadb_set_number(parameters, filter->limit > 0 ? &filter->limit
+							       : &no_limit);
 }
 
 enum err store_mariadb_read(struct store *store,
@@ -131,9 +114,10 @@ static void set_find(MYSQL_BIND *parameters, const void *what)
 	const struct wanted *wanted = what;
 
 	for (size_t i = 0; i < wanted->places; i++)
-		set_number(&parameters[i],
-			   &wanted->ids[i < wanted->count ? i
-							  : wanted->count - 1]);
+		store_mariadb_set_number(
+			&parameters[i],
+			&wanted->ids[i < wanted->count ? i
+						       : wanted->count - 1]);
 }
 
 enum err store_mariadb_find(struct store *store, const uint64_t *ids,

@@ -3,30 +3,6 @@
 
 #include "base/log.h"
 
-enum { COLUMNS = 4 };
-
-static bool bind_columns(MYSQL_STMT *statement, struct store_mariadb_row *row)
-{
-	MYSQL_BIND columns[COLUMNS] = {
-		{ .buffer_type = MYSQL_TYPE_LONGLONG,
-		  .buffer = &row->id,
-		  .is_unsigned = 1 },
-		{ .buffer_type = MYSQL_TYPE_STRING,
-		  .buffer = row->sender,
-		  .buffer_length = sizeof(row->sender),
-		  .length = &row->sender_length },
-		{ .buffer_type = MYSQL_TYPE_STRING,
-		  .buffer = row->content,
-		  .buffer_length = sizeof(row->content),
-		  .length = &row->content_length },
-		{ .buffer_type = MYSQL_TYPE_DATETIME,
-		  .buffer = &row->stored_at,
-		  .buffer_length = sizeof(row->stored_at) },
-	};
-
-	return mysql_stmt_bind_result(statement, columns) == 0;
-}
-
 static bool visit_row(const struct store_mariadb_row *row, bool ids_only,
 		      store_visit_fn *visit, void *context)
 {
@@ -88,7 +64,7 @@ static enum result execute(struct mariadb_store *mariadb, MYSQL_STMT *statement,
 	query->set_parameters(parameters, query->what);
 	if (mysql_stmt_bind_param(statement, parameters) != 0 ||
 	    mysql_stmt_execute(statement) != 0 ||
-	    !bind_columns(statement, &mariadb->row))
+	    !store_mariadb_bind_row(statement, &mariadb->row))
 		return FAILED;
 	return fetch(mariadb, statement, query->ids_only, visit, context);
 }

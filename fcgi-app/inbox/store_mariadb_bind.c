@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "inbox/store_mariadb_private.h"
+
+#include <stdio.h>
+
+void store_mariadb_set_text(MYSQL_BIND *parameter, struct span text)
+{
+	static my_bool is_null = 1;
+
+	*parameter = (MYSQL_BIND){
+		.buffer_type = MYSQL_TYPE_STRING,
+		.buffer = (void *)(uintptr_t)text.data,
+		.buffer_length = text.length,
+		.is_null = text.data == NULL ? &is_null : NULL,
+	};
+}
+
+void store_mariadb_set_number(MYSQL_BIND *parameter, const uint64_t *number)
+{
+	*parameter = (MYSQL_BIND){
+		.buffer_type = MYSQL_TYPE_LONGLONG,
+		.buffer = (void *)(uintptr_t)number,
+		.is_unsigned = 1,
+	};
+}
+
+bool store_mariadb_bind_row(MYSQL_STMT *statement,
+			    struct store_mariadb_row *row)
+{
+	MYSQL_BIND columns[] = {
+		{ .buffer_type = MYSQL_TYPE_LONGLONG,
+		  .buffer = &row->id,
+		  .is_unsigned = 1 },
+		{ .buffer_type = MYSQL_TYPE_STRING,
+		  .buffer = row->sender,
+		  .buffer_length = sizeof(row->sender),
+		  .length = &row->sender_length },
+		{ .buffer_type = MYSQL_TYPE_STRING,
+		  .buffer = row->content,
+		  .buffer_length = sizeof(row->content),
+		  .length = &row->content_length },
+		{ .buffer_type = MYSQL_TYPE_DATETIME,
+		  .buffer = &row->stored_at,
+		  .buffer_length = sizeof(row->stored_at) },
+		{ .buffer_type = MYSQL_TYPE_TINY, .buffer = &row->replayed },
+	};
+
+	return mysql_stmt_bind_result(statement, columns) == 0;
+}
+
+void store_mariadb_write_date(char out[MESSAGE_DATE_BYTES],
+			      const MYSQL_TIME *time)
+{
+	snprintf(out, MESSAGE_DATE_BYTES,
+		 "%04u-%02u-%02uT%02u:%02u:%02u.%06luZ", time->year % 10000,
+		 time->month % 100, time->day % 100, time->hour % 100,
+		 time->minute % 100, time->second % 100,
+		 time->second_part % 1000000);
+}
