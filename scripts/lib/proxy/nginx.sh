@@ -45,22 +45,27 @@ proxy_start() {
     -e "$var/log/nginx-error.log" -c "$var/etc/nginx.conf" -g 'daemon off;'
 }
 
-# Returns when workers with the new configuration run.
+# Returns when only workers with the new configuration take connections.
 proxy_reload() {
   local children before
   process_find nginx
   children=/proc/$process_id/task/$process_id/children
   before=$(<"$children")
   kill -s HUP "$process_id"
-  wait_until 10 proxy_has_new_worker "$children" " $before " ||
+  wait_until 10 proxy_taken_over "$children" "$before" ||
     fail 'nginx has not taken over its new configuration after 10 s'
 }
 
-# proxy_has_new_worker FILE BEFORE
-proxy_has_new_worker() {
-  local worker
-  for worker in $(<"$1"); do
-    [[ $2 == *" $worker "* ]] || return 0
+# proxy_taken_over FILE BEFORE: the workers named in BEFORE have stopped to
+# listen, and others have come.
+proxy_taken_over() {
+  local worker title now
+  now=" $(<"$1") "
+  for worker in $2; do
+    # One that has ended has no title.
+    { title=$(tr '\0' ' ' <"/proc/$worker/cmdline"); } 2>/dev/null || title=
+    [[ -z $title || $title == *'shutting down'* ]] || return 1
+    now=${now/ $worker / }
   done
-  return 1
+  [[ $now == *[0-9]* ]]
 }
