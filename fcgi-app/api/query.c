@@ -8,13 +8,13 @@
 #define ID_MAX ((uint64_t)INT64_MAX)
 
 static const char known_names[] =
-	"From, Content, ID, after, before, order and limit";
+	"Known parameters: From, Content, ID, after, before, order and limit.";
 
-/* Reads one value into the filter; false with a fault added to the problem. */
-typedef bool read_fn(struct store_filter *filter, struct span value,
+/* Reads one value into the filter, or adds a fault to the problem. */
+typedef void read_fn(struct store_filter *filter, struct span value,
 		     struct problem *problem);
 
-static bool read_number(struct span name, struct span value, uint64_t min,
+static void read_number(struct span name, struct span value, uint64_t min,
 			uint64_t max, uint64_t *number_r,
 			struct problem *problem)
 {
@@ -29,79 +29,75 @@ static bool read_number(struct span name, struct span value, uint64_t min,
 	}
 	if (digits && fits && number >= min && number <= max) {
 		*number_r = number;
-		return true;
+		return;
 	}
 	problem_add_fault(
 		problem, name, digits ? "out_of_range" : "not_a_number",
 		"\"%s\"; it must be a whole number from %" PRIu64
 		" to %" PRIu64,
 		problem_quote(value, quoted, sizeof(quoted)), min, max);
-	return false;
 }
 
-static bool read_from(struct store_filter *filter, struct span value,
+static void read_from(struct store_filter *filter, struct span value,
 		      struct problem *problem)
 {
 	filter->from = value;
 	filter->has_from = true;
-	return message_check_from(value, problem) == 0;
+	message_check_from(value, problem);
 }
 
-static bool read_content(struct store_filter *filter, struct span value,
+static void read_content(struct store_filter *filter, struct span value,
 			 struct problem *problem)
 {
 	filter->content = value;
 	filter->has_content = true;
-	return message_check_content(value, problem) == 0;
+	message_check_content(value, problem);
 }
 
-static bool read_id(struct store_filter *filter, struct span value,
+static void read_id(struct store_filter *filter, struct span value,
 		    struct problem *problem)
 {
 	filter->has_id = true;
-	return read_number(SPAN("ID"), value, 1, ID_MAX, &filter->id, problem);
+	read_number(SPAN("ID"), value, 1, ID_MAX, &filter->id, problem);
 }
 
-static bool read_after(struct store_filter *filter, struct span value,
+static void read_after(struct store_filter *filter, struct span value,
 		       struct problem *problem)
 {
 	filter->has_after = true;
-	return read_number(SPAN("after"), value, 0, ID_MAX, &filter->after,
-			   problem);
+	read_number(SPAN("after"), value, 0, ID_MAX, &filter->after, problem);
 }
 
-static bool read_before(struct store_filter *filter, struct span value,
+static void read_before(struct store_filter *filter, struct span value,
 			struct problem *problem)
 {
 	filter->has_before = true;
-	return read_number(SPAN("before"), value, 0, ID_MAX, &filter->before,
-			   problem);
+	read_number(SPAN("before"), value, 0, ID_MAX, &filter->before, problem);
 }
 
-static bool read_order(struct store_filter *filter, struct span value,
+static void read_order(struct store_filter *filter, struct span value,
 		       struct problem *problem)
 {
 	char quoted[64];
 
 	if (span_equal(value, SPAN("asc"))) {
 		filter->order = STORE_ASCENDING;
-		return true;
+		return;
 	}
 	if (span_equal(value, SPAN("desc"))) {
 		filter->order = STORE_DESCENDING;
-		return true;
+		return;
 	}
 	problem_add_fault(problem, SPAN("order"), "not_allowed",
 			  "\"%s\"; it must be asc (oldest first) or desc",
 			  problem_quote(value, quoted, sizeof(quoted)));
-	return false;
 }
 
-static bool read_limit(struct store_filter *filter, struct span value,
+static void read_limit(struct store_filter *filter, struct span value,
 		       struct problem *problem)
 {
-	return read_number(SPAN("limit"), value, 1, QUERY_LIMIT_MAX,
-			   &filter->limit, problem);
+	read_number(SPAN("limit"), value, 1, QUERY_LIMIT_MAX, &filter->limit,
+		    problem);
 }
 
 static const struct {
@@ -127,8 +123,7 @@ void query_deinit(struct query *query)
 	form_deinit(&query->form);
 }
 
-/* Adds a fault for a field that is unknown or was there before. */
-static bool read_field(struct query *query, const struct form_field *field,
+static void read_field(struct query *query, const struct form_field *field,
 		       unsigned *seen, struct problem *problem)
 {
 	for (unsigned i = 0; i < PARAMETERS; i++) {
@@ -137,32 +132,14 @@ static bool read_field(struct query *query, const struct form_field *field,
 		if (*seen & 1u << i) {
 			problem_add_fault(problem, field->name, "duplicate",
 					  "given more than once");
-			return false;
+			return;
 		}
 		*seen |= 1u << i;
-		return parameters[i].read(&query->filter, field->value,
-					  problem);
+		parameters[i].read(&query->filter, field->value, problem);
+		return;
 	}
 	problem_add_fault(problem, field->name, "unknown",
 			  "there is no such parameter");
-	return false;
-}
-
-/* All faults in one sentence, for people who read no further than detail. */
-static enum err at_fault(struct problem *problem)
-{
-	const struct problem_fault *first = &problem->faults[0];
-
-	if (problem->fault_count == 1)
-		return problem_set(problem, ERR_INVALID_PARAMETER,
-				   "Parameter \"%s\": %s. Known parameters: "
-				   "%s.",
-				   first->field, first->detail, known_names);
-	return problem_set(problem, ERR_INVALID_PARAMETER,
-			   "%zu faults in the parameters, of which the first "
-			   "is \"%s\": %s. Known parameters: %s.",
-			   problem->fault_count, first->field, first->detail,
-			   known_names);
 }
 
 enum err query_parse(struct query *query, struct span text,
@@ -170,23 +147,20 @@ enum err query_parse(struct query *query, struct span text,
 {
 	enum err err = form_parse_urlencoded(&query->form, text, problem);
 	unsigned seen = 0;
-	bool good = true;
 
-	if (err == ERR_INVALID_FORM && problem->fault_count > 0)
-		return at_fault(problem);
-	if (err == ERR_INVALID_FORM)
+	if (err == ERR_INVALID_FORM && problem->fault_count == 0)
 		return problem_set(problem, ERR_INVALID_PARAMETER,
-				   "More than %d parameters. Known parameters: "
-				   "%s.",
+				   "More than %d parameters. %s",
 				   FORM_FIELDS_MAX, known_names);
-	if (err != ERR_OK)
+	if (err != ERR_OK && err != ERR_INVALID_FORM)
 		return err;
 
-	for (size_t i = 0; i < query->form.count; i++) {
-		if (!read_field(query, &query->form.fields[i], &seen, problem))
-			good = false;
-	}
-	return good ? ERR_OK : at_fault(problem);
+	for (size_t i = 0; err == ERR_OK && i < query->form.count; i++)
+		read_field(query, &query->form.fields[i], &seen, problem);
+	if (problem->fault_count == 0)
+		return ERR_OK;
+	return problem_set_from_faults(problem, ERR_INVALID_PARAMETER,
+				       known_names);
 }
 
 static void append_text(struct buf *out, const char *name, struct span value)

@@ -110,6 +110,31 @@ void problem_add_fault(struct problem *problem, struct span field,
 	va_end(arguments);
 }
 
+enum err problem_set_from_faults(struct problem *problem, enum err err,
+				 const char *advice)
+{
+	char sentence[PROBLEM_FIELD_BYTES + PROBLEM_FAULT_DETAIL_BYTES + 4];
+	size_t room = sizeof(problem->detail) - strlen(advice) - 1;
+	size_t length = 0;
+
+	problem->err = err;
+	for (size_t i = 0; i < problem->fault_count && i < PROBLEM_FAULTS_MAX;
+	     i++) {
+		const struct problem_fault *fault = &problem->faults[i];
+		int added = snprintf(sentence, sizeof(sentence), "%s: %s. ",
+				     fault->field, fault->detail);
+
+		if (added < 0 || length + (size_t)added > room)
+			break; /* "errors" has them all */
+		memcpy(problem->detail + length, sentence, (size_t)added);
+		length += (size_t)added;
+	}
+	if (advice[0] == '\0' && length > 0)
+		length--; /* the last blank */
+	memcpy(problem->detail + length, advice, strlen(advice) + 1);
+	return err;
+}
+
 static void append_member(struct buf *buf, const char *name, const char *value)
 {
 	json_append_string(buf, span_of(name));

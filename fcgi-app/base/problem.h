@@ -45,6 +45,14 @@ void problem_add_fault(struct problem *problem, struct span field,
 		       const char *code, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/*
+ * Sets what went wrong from the faults that were added: "field: detail." of as
+ * many as find place, and behind them advice, which may be empty and takes half
+ * of a detail at most. Returns err.
+ */
+enum err problem_set_from_faults(struct problem *problem, enum err err,
+				 const char *advice);
+
 /* Appends the problem as application/problem+json (RFC 9457). */
 void problem_append_json(struct buf *buf, const struct problem *problem);
 

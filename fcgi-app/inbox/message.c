@@ -165,11 +165,7 @@ static enum err conclude(struct problem *problem)
 {
 	if (problem->fault_count == 0)
 		return ERR_OK;
-	return problem_set(problem, ERR_INVALID_MESSAGE,
-			   "%zu fault%s in the message; \"errors\" names the "
-			   "field and the reason of each",
-			   problem->fault_count,
-			   problem->fault_count == 1 ? "" : "s");
+	return problem_set_from_faults(problem, ERR_INVALID_MESSAGE, "");
 }
 
 static struct input *find_input(struct input inputs[FIELDS_COUNT],

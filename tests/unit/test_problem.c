@@ -260,6 +260,46 @@ static void a_full_buffer_keeps_its_error(void **state)
 	buf_deinit(&out);
 }
 
+static void the_detail_names_the_faults_that_fit_and_the_advice(void **state)
+{
+	static const struct {
+		size_t faults;
+		const char *advice;
+		const char *want;
+	} rows[] = {
+		{ 1, "", "field: wrong." },
+		{ 2, "", "field: wrong. field: wrong." },
+		{ 1, "Do this.", "field: wrong. Do this." },
+		{ 0, "Do this.", "Do this." },
+	};
+	struct problem problem;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		problem_init(&problem);
+		for (size_t n = 0; n < rows[i].faults; n++)
+			problem_add_fault(&problem, SPAN("field"), "code",
+					  "wrong");
+		assert_int_equal(problem_set_from_faults(&problem,
+							 ERR_INVALID_PARAMETER,
+							 rows[i].advice),
+				 ERR_INVALID_PARAMETER);
+		assert_int_equal(problem.err, ERR_INVALID_PARAMETER);
+		assert_string_equal(problem.detail, rows[i].want);
+	}
+
+	/* Whole faults only, and the advice always. */
+	problem_init(&problem);
+	for (size_t n = 0; n < PROBLEM_FAULTS_MAX + 3; n++)
+		problem_add_fault(&problem, SPAN("field"), "code", "%0120d", 0);
+	(void)problem_set_from_faults(&problem, ERR_INVALID_PARAMETER,
+				      "Do this.");
+	assert_int_equal(strlen(problem.detail), 3 * strlen("field: . ") +
+							 3 * 120 +
+							 strlen("Do this."));
+	assert_non_null(strstr(problem.detail, "0. Do this."));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +312,8 @@ int main(void)
 		cmocka_unit_test(texts_hold_nothing_but_utf8),
 		cmocka_unit_test(quotes_are_safe_and_short),
 		cmocka_unit_test(a_full_buffer_keeps_its_error),
+		cmocka_unit_test(
+			the_detail_names_the_faults_that_fit_and_the_advice),
 	};
 
 	return cmocka_run_group_tests_name("problem", tests, NULL, NULL);
