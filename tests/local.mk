@@ -45,6 +45,7 @@ unit_tests = \
 	tests/unit/test_query \
 	tests/unit/test_router \
 	tests/unit/test_settings \
+	tests/unit/test_store_mariadb \
 	tests/unit/test_utf8 \
 	tests/unit/test_workers
 
@@ -59,6 +60,8 @@ tests_unit_libtesting_a_SOURCES = \
 	tests/unit/exchange_helper.h \
 	tests/unit/fcgi_records.c \
 	tests/unit/fcgi_records.h \
+	tests/unit/mysql_fake.c \
+	tests/unit/mysql_fake.h \
 	tests/unit/store_fake.c \
 	tests/unit/store_fake.h
 
@@ -68,6 +71,34 @@ tests_unit_test_form_LDFLAGS = $(AM_LDFLAGS) \
 tests_unit_test_json_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=json_object_get_string_len \
 	-Wl,--wrap=json_tokener_new_ex
+tests_unit_test_store_mariadb_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=clock_gettime \
+	-Wl,--wrap=mysql_close \
+	-Wl,--wrap=mysql_errno \
+	-Wl,--wrap=mysql_error \
+	-Wl,--wrap=mysql_free_result \
+	-Wl,--wrap=mysql_get_server_info \
+	-Wl,--wrap=mysql_get_socket \
+	-Wl,--wrap=mysql_init \
+	-Wl,--wrap=mysql_optionsv \
+	-Wl,--wrap=mysql_query \
+	-Wl,--wrap=mysql_real_connect \
+	-Wl,--wrap=mysql_rollback \
+	-Wl,--wrap=mysql_server_end \
+	-Wl,--wrap=mysql_server_init \
+	-Wl,--wrap=mysql_stmt_bind_param \
+	-Wl,--wrap=mysql_stmt_bind_result \
+	-Wl,--wrap=mysql_stmt_close \
+	-Wl,--wrap=mysql_stmt_errno \
+	-Wl,--wrap=mysql_stmt_error \
+	-Wl,--wrap=mysql_stmt_execute \
+	-Wl,--wrap=mysql_stmt_fetch \
+	-Wl,--wrap=mysql_stmt_free_result \
+	-Wl,--wrap=mysql_stmt_init \
+	-Wl,--wrap=mysql_stmt_prepare \
+	-Wl,--wrap=mysql_store_result \
+	-Wl,--wrap=mysql_thread_end \
+	-Wl,--wrap=mysql_thread_init
 
 # For every program that does not name its own, that is the unit tests.
 LDADD = tests/unit/libtesting.a $(libbuzon_libraries) $(CMOCKA_LIBS)

@@ -147,10 +147,10 @@ static bool may_repeat(struct mariadb_store *mariadb,
 {
 	if (failure == FAILURE_CONFLICT)
 		return ++*conflicts <= CONFLICTS_MAX;
-	if (failure != FAILURE_LOCK_WAIT || ++*lock_waits > LOCK_WAITS_MAX)
+	if (failure != FAILURE_LOCK_WAIT)
 		return false;
 	if (mysql_rollback(mariadb->connection) == 0)
-		return true;
+		return ++*lock_waits <= LOCK_WAITS_MAX;
 	store_mariadb_disconnect(mariadb);
 	return false;
 }

@@ -166,9 +166,14 @@ enum err store_mariadb_connect(struct mariadb_store *mariadb, bool at_once)
 	return ERR_OK;
 }
 
+/*
+ * libmariadb's own errors are of the connection, whatever their words; and what
+ * failed without an error may have happened.
+ */
 static bool is_client_error(unsigned error)
 {
-	return error >= CR_MIN_ERROR && error <= CR_MYSQL_LAST_ERROR;
+	return error == 0 || (error >= CR_MIN_ERROR && error <= CR_MAX_ERROR) ||
+	       error >= CER_MIN_ERROR;
 }
 
 static enum store_mariadb_failure classify(unsigned error)
@@ -180,10 +185,7 @@ static enum store_mariadb_failure classify(unsigned error)
 	case ER_LOCK_WAIT_TIMEOUT:
 		return FAILURE_LOCK_WAIT;
 	default:
-		/* libmariadb's own: of the connection, whatever the words. */
-		return is_client_error(error) || error >= 5000
-			       ? FAILURE_LOST
-			       : FAILURE_REFUSED;
+		return is_client_error(error) ? FAILURE_LOST : FAILURE_REFUSED;
 	}
 }
 
@@ -207,10 +209,13 @@ enum store_mariadb_failure store_mariadb_failed(struct mariadb_store *mariadb,
 						int64_t began_ms)
 {
 	int64_t took_ms = store_mariadb_clock_ms() - began_ms;
-	unsigned error = statement != NULL ? mysql_stmt_errno(statement)
-					   : mysql_errno(mariadb->connection);
-	const char *text = statement != NULL ? mysql_stmt_error(statement)
-					     : mysql_error(mariadb->connection);
+	/* mysql_stmt_fetch() leaves its errors with the connection alone. */
+	bool of_statement =
+		statement != NULL && mysql_stmt_errno(statement) != 0;
+	unsigned error = of_statement ? mysql_stmt_errno(statement)
+				      : mysql_errno(mariadb->connection);
+	const char *text = of_statement ? mysql_stmt_error(statement)
+					: mysql_error(mariadb->connection);
 	enum store_mariadb_failure failure = classify(error);
 	int64_t timeout_ms =
 		mariadb->database->settings->db_timeout_secs * (int64_t)1000;
