@@ -303,9 +303,8 @@ enum err codec_encode(struct codec *codec, struct codec_request *request,
 	return err;
 }
 
-void codec_request_free(struct codec *codec, struct codec_request **request)
+void codec_request_free(struct codec_request **request)
 {
-	(void)codec;
 	if (*request == NULL)
 		return;
 	FCGX_Free(&(*request)->fcgx, 0);

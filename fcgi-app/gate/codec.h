@@ -51,6 +51,6 @@ enum err codec_encode(struct codec *codec, struct codec_request *request,
 		      struct buf *out) MUST_CHECK;
 
 /* Frees the request, ended or not; sets *request to NULL; accepts NULL. */
-void codec_request_free(struct codec *codec, struct codec_request **request);
+void codec_request_free(struct codec_request **request);
 
 #endif

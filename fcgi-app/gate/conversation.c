@@ -35,7 +35,7 @@ static void free_exchange(struct connection *connection)
 	exchange->state = NULL;
 	exchange->free_state = NULL;
 	http_response_deinit(&exchange->response);
-	codec_request_free(connection->owner->codec, &connection->request);
+	codec_request_free(&connection->request);
 }
 
 static void leave_waiting(struct connection *connection)

@@ -101,7 +101,7 @@ static void parameters_come_back_as_they_were_given(void **state)
 		assert_non_null(value);
 		assert_string_equal(value, rows[i].value);
 	}
-	codec_request_free(*state, &request);
+	codec_request_free(&request);
 	assert_null(request);
 }
 
@@ -128,7 +128,7 @@ static void parameters_of_any_length_are_decoded(void **state)
 		assert_string_equal(parameter_of(request, SPAN("LONG")),
 				    value.data);
 		assert_string_equal(parameter_of(request, SPAN("LAST")), "end");
-		codec_request_free(*state, &request);
+		codec_request_free(&request);
 		buf_deinit(&pairs);
 		buf_deinit(&value);
 	}
@@ -141,7 +141,7 @@ static void a_request_without_parameters_has_none(void **state)
 
 	assert_non_null(request);
 	assert_null(parameter_of(request, SPAN("REQUEST_URI")));
-	codec_request_free(*state, &request);
+	codec_request_free(&request);
 }
 
 /* What an answer came to. */
@@ -257,7 +257,7 @@ static void an_answer_comes_out_as_records(void **state)
 						    sizes[i].body },
 				     true, &out),
 			ERR_OK);
-		codec_request_free(*state, &request);
+		codec_request_free(&request);
 		assert_answer(&out, id, &text);
 		buf_deinit(&text);
 		buf_deinit(&out);
@@ -296,7 +296,7 @@ static void an_answer_in_pieces_goes_out_with_each_of_them(void **state)
 				      true, &out),
 			 ERR_OK);
 	buf_append_text(&text, "end");
-	codec_request_free(*state, &request);
+	codec_request_free(&request);
 	assert_answer(&out, 7, &text);
 	buf_deinit(&text);
 	buf_deinit(&out);
@@ -309,16 +309,16 @@ static void a_request_may_be_freed_before_its_answer_ends(void **state)
 	struct codec_request *request = decode(*state, 1);
 	struct buf out;
 
-	codec_request_free(*state, &request);
+	codec_request_free(&request);
 	assert_null(request);
-	codec_request_free(*state, &request); /* and none at all */
+	codec_request_free(&request); /* and none at all */
 
 	buf_init(&out, ANSWER_MAX);
 	request = decode(*state, 2);
 	assert_int_equal(codec_encode(*state, request, SPAN("head"),
 				      SPAN("body"), false, &out),
 			 ERR_OK);
-	codec_request_free(*state, &request);
+	codec_request_free(&request);
 	assert_int_equal(open_descriptors(), before);
 
 	/* What they left behind is not in the way of the next. */
@@ -327,7 +327,7 @@ static void a_request_may_be_freed_before_its_answer_ends(void **state)
 	assert_int_equal(codec_encode(*state, request, SPAN("head"),
 				      SPAN("body"), true, &out),
 			 ERR_OK);
-	codec_request_free(*state, &request);
+	codec_request_free(&request);
 	assert_answer(
 		&out, 3,
 		&(struct buf){ .data = (char[]){ "headbody" }, .length = 8 });
@@ -346,7 +346,7 @@ static void parameters_outlive_the_end_of_the_answer(void **state)
 	/* The request log is written then. */
 	assert_string_equal(parameter_of(request, SPAN("REQUEST_URI")),
 			    "/api/test");
-	codec_request_free(*state, &request);
+	codec_request_free(&request);
 	buf_deinit(&out);
 }
 
@@ -372,7 +372,7 @@ static void several_requests_may_be_under_way(void **state)
 		assert_string_equal(
 			parameter_of(requests[i], SPAN("REQUEST_URI")),
 			"/api/test");
-		codec_request_free(*state, &requests[i]);
+		codec_request_free(&requests[i]);
 		assert_answer(&outs[i], (uint16_t)(i + 1),
 			      &(struct buf){ .data = (char[]){ "abc" },
 					     .length = 3 });
@@ -394,7 +394,7 @@ static void many_requests_cost_no_descriptor(void **state)
 		assert_int_equal(codec_encode(*state, request, SPAN("head"),
 					      SPAN("body"), i % 3 != 0, &out),
 				 ERR_OK);
-		codec_request_free(*state, &request);
+		codec_request_free(&request);
 	}
 	assert_int_equal(open_descriptors(), before);
 	buf_deinit(&out);
@@ -411,7 +411,7 @@ static void a_full_output_is_told(void **state)
 	assert_int_equal(codec_encode(*state, request, SPAN("head"),
 				      buf_span(&body), true, &out),
 			 ERR_BODY_TOO_LARGE);
-	codec_request_free(*state, &request);
+	codec_request_free(&request);
 	buf_deinit(&out);
 	buf_deinit(&body);
 }
