@@ -355,7 +355,7 @@ MYSQL_RES *__wrap_mysql_store_result(MYSQL *mysql)
 	if (count_sent(connection, MYSQL_FAKE_STORE_RESULT) != 0)
 		return NULL;
 	fake.open++;
-	return malloc(1);
+	return calloc(1, sizeof(MYSQL_RES));
 }
 
 void __wrap_mysql_free_result(MYSQL_RES *result)
