@@ -158,13 +158,15 @@ void connections_give_back(struct exchange *exchange,
 	else
 		owner->returned_last->returned_next = connection;
 	owner->returned_last = connection;
-	pthread_mutex_unlock(&owner->returned_mutex);
-
-	/* One wake serves all that come back before the gate looks. */
+	/*
+	 * One wake serves all that come back before the gate looks. Under the
+	 * lock, for once the gate has this one it may end, and all of it go.
+	 */
 	if (!atomic_exchange(&owner->wake_pending, true) &&
 	    write(owner->wake_fd, &one, sizeof(one)) < 0)
-		log_event(LOG_ERROR, "internal", exchange->request.id,
+		log_event(LOG_ERROR, "internal", NULL,
 			  "the gate could not be woken");
+	pthread_mutex_unlock(&owner->returned_mutex);
 }
 
 void connections_take_returned(struct connections *connections)

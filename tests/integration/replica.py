@@ -13,7 +13,7 @@ from system import System, short_directory, tail
 from waiting import wait_until
 
 # What a program needs from its surroundings, besides its own settings.
-KEPT_ENVIRONMENT = ("PATH", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LD_PRELOAD")
+KEPT_ENVIRONMENT = ("PATH", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LD_PRELOAD", "TSAN_OPTIONS")
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
