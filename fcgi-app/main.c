@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdnoreturn.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -93,11 +94,11 @@ static void wake_probe(void *probe)
 	probe_wake(probe);
 }
 
-static int out_of_memory(void)
+/* At once: threads that were started may use what an orderly end would free. */
+static noreturn void fail_to_start(const char *reason)
 {
-	log_event(LOG_ERROR, "start_failed", NULL,
-		  "no memory or no thread to start with");
-	return EX_OSERR;
+	log_event(LOG_ERROR, "start_failed", NULL, "%s", reason);
+	_exit(EX_OSERR);
 }
 
 static int serve(const struct settings *settings)
@@ -110,9 +111,10 @@ static int serve(const struct settings *settings)
 	struct database *database = database_new(settings);
 	enum gate_result result;
 
-	if (database == NULL ||
-	    gethostname(hostname, sizeof(hostname) - 1) != 0)
-		return out_of_memory();
+	if (database == NULL)
+		fail_to_start("no memory for what the database needs");
+	if (gethostname(hostname, sizeof(hostname) - 1) != 0)
+		fail_to_start("the name of this host could not be read");
 	service.appender = appender_new(store_mariadb_open, database,
 					(size_t)settings->queue,
 					(size_t)settings->append_rows);
@@ -121,7 +123,7 @@ static int serve(const struct settings *settings)
 	service.probe = probe_new(store_mariadb_open, database);
 	if (service.appender == NULL || service.finder == NULL ||
 	    service.probe == NULL)
-		return out_of_memory();
+		fail_to_start("no memory or no thread to start with");
 	database_watch(database, wake_probe, service.probe);
 
 	result = gate_run(LISTEN_FD, settings, &service, store_mariadb_open,
