@@ -42,7 +42,7 @@ const struct setting settings_table[] = {
 	{ INTEGER("BUZON_DB_TIMEOUT", db_timeout_secs, "2", 1, 60,
 		  "seconds for a connect, read or write") },
 	{ INTEGER("BUZON_WORKERS", workers, "4", 1, 64,
-		  "threads that read from the database") },
+		  "threads that list messages") },
 	{ INTEGER("BUZON_QUEUE", queue, "1024", 1, 65536,
 		  "requests that may wait before a 503") },
 	{ INTEGER("BUZON_APPEND_ROWS", append_rows, "256", 1, 256,

@@ -433,7 +433,7 @@ static void prints_a_table_of_all_settings(void **state)
 	assert_int_equal(lines, ROWS(rows) + 1);
 	assert_non_null(strstr(text, "\nBUZON_WORKERS           4          "
 				     "1 to 64                   threads that "
-				     "read from the database\n"));
+				     "list messages\n"));
 	assert_non_null(strstr(text, "error|warning|info|debug  "));
 	free(text);
 }
