@@ -130,7 +130,7 @@ static bool decode_field(struct span piece, struct buf *storage,
 	problem_add_fault(problem, name, "invalid_percent",
 			  "Found '%s' at byte offset %zu of the field, "
 			  "expected two hexadecimal digits after '%%' (a "
-			  "percent sign itself is '%%25').",
+			  "percent sign itself is '%%25')",
 			  quote_escape(rest, quoted, sizeof(quoted)),
 			  (size_t)(rest.data - piece.data));
 	return false;

@@ -113,7 +113,7 @@ static const struct {
 	{ "one digit at the end", TEXT("a=%4"), "a", "Found '%4' at" },
 	{ "letters", TEXT("x=1&ab=1%zz&c=%41"), "ab",
 	  "Found '%zz' at byte offset 4 of the field, expected two "
-	  "hexadecimal digits after '%' (a percent sign itself is '%25')." },
+	  "hexadecimal digits after '%' (a percent sign itself is '%25')" },
 	{ "one digit and a letter", TEXT("a=%4g5"), "a", "Found '%4g' at" },
 	{ "two percent signs", TEXT("a=%%41"), "a", "Found '%%4' at" },
 	{ "the next field is not touched", TEXT("a=%4&1=b"), "a",
