@@ -25,6 +25,8 @@ libbuzon_a_SOURCES = \
 	fcgi-app/api/router.h \
 	fcgi-app/base/buf.c \
 	fcgi-app/base/buf.h \
+	fcgi-app/base/clock.c \
+	fcgi-app/base/clock.h \
 	fcgi-app/base/err.c \
 	fcgi-app/base/err.h \
 	fcgi-app/base/form.c \

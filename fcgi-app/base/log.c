@@ -87,12 +87,6 @@ static void append_number(struct line *line, const char *name, int64_t number)
 	append_text(line, text);
 }
 
-/* C0, DEL and C1: what could drive the terminal of whoever reads the log. */
-static bool is_control(uint32_t code_point)
-{
-	return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0);
-}
-
 /*
  * Makes of text's first character what may stand in a JSON string, and takes
  * the character off text. The span returned is for use before the next call.
@@ -112,7 +106,7 @@ static struct span take_character(struct span *text,
 		escaped[1] = (char)code_point;
 		return (struct span){ escaped, 2 };
 	}
-	if (is_control(code_point)) {
+	if (utf8_is_control(code_point)) {
 		(void)snprintf(escaped, ESCAPED_BYTES, "\\u%04" PRIx32,
 			       code_point & 0xff);
 		return span_of(escaped);

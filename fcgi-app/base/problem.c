@@ -19,12 +19,6 @@ enum {
 	SCRATCH_BYTES = PROBLEM_DETAIL_BYTES + 4,
 };
 
-/* C0, DEL and C1: what could drive the terminal of whoever reads a log. */
-static bool is_control(uint32_t code_point)
-{
-	return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0);
-}
-
 /* The first character of rest as it is shown; *taken_r is its length there. */
 static struct span shown_character(struct span rest, bool controls_too,
 				   size_t *taken_r)
@@ -34,7 +28,7 @@ static struct span shown_character(struct span rest, bool controls_too,
 	*taken_r = utf8_next(rest, &code_point);
 	if (code_point == UTF8_REPLACEMENT)
 		return SPAN(UTF8_REPLACEMENT_TEXT);
-	if (is_control(code_point) && !controls_too)
+	if (utf8_is_control(code_point) && !controls_too)
 		return SPAN("?");
 	return (struct span){ rest.data, *taken_r };
 }

@@ -49,3 +49,8 @@ void utf8_append(struct buf *out, uint32_t code_point)
 	assert(length > 0);
 	buf_append(out, bytes, (size_t)length);
 }
+
+bool utf8_is_control(uint32_t code_point)
+{
+	return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0);
+}

@@ -22,6 +22,12 @@ size_t utf8_first_bad(struct span text);
 
 bool utf8_valid(struct span text);
 
+/*
+ * C0, DEL and C1: what could drive the terminal of whoever reads a log or an
+ * error message.
+ */
+bool utf8_is_control(uint32_t code_point);
+
 /* How many code points text has; text must be valid UTF-8. */
 size_t utf8_count(struct span text);
 

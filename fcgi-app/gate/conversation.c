@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "gate/conversation.h"
 
-#include <time.h>
-
 #include "api/answer.h"
 #include "api/router.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "gate/connections.h"
 #include "gate/parameters.h"
 
 /* An answer's body at once; longer ones are sent in pieces of this at most. */
 enum { BODY_MAX_BYTES = 2 * 1024 * 1024 };
-
-static int64_t clock_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 static bool last_answer_of(const struct connection *connection)
 {
@@ -83,7 +74,7 @@ static void finish(struct connection *connection)
 			.target = exchange->request.target,
 			.status = exchange->response.status,
 			.body_bytes = connection->body_bytes,
-			.duration_us = clock_us() - connection->started_us,
+			.duration_us = clock_now_us() - connection->started_us,
 		});
 	}
 	free_exchange(connection);
@@ -228,7 +219,7 @@ void conversation_start(struct connection *connection)
 	connection->finished = false;
 	connection->body_bytes = 0;
 	connection->started_us =
-		connection->owner->log_requests ? clock_us() : 0;
+		connection->owner->log_requests ? clock_now_us() : 0;
 
 	*exchange = (struct exchange){
 		.service = connection->owner->service,

@@ -11,9 +11,9 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "gate/connections.h"
 
@@ -41,14 +41,6 @@ struct gate {
 	int64_t accept_again_ms; /* 0: when a connection closes */
 	int64_t drain_began_ms;
 };
-
-static int64_t clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* The address of each field below tells its events from a connection's. */
 static bool watch(struct gate *gate, int fd, uint32_t events, void *tag)
@@ -213,7 +205,7 @@ static bool turn(struct gate *gate)
 			  strerrordesc_np(errno));
 		return false;
 	}
-	connections->now_ms = clock_ms();
+	connections->now_ms = clock_now_ms();
 	for (int i = 0; i < count; i++)
 		handle(gate, &events[i]);
 	connections_take_returned(connections);
@@ -265,7 +257,7 @@ static bool start(struct gate *gate, const struct settings *settings,
 	connections->stall_timeout_ms =
 		(int64_t)settings->stall_timeout_secs * 1000;
 	connections->log_requests = settings->log_requests;
-	connections->now_ms = clock_ms();
+	connections->now_ms = clock_now_ms();
 	connections->codec = codec_new();
 	connections->workers =
 		workers_new((size_t)settings->workers, (size_t)settings->queue,

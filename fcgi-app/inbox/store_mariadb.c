@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "base/log.h"
+#include "base/clock.h"
 
 struct database *database_new(const struct settings *settings)
 {
@@ -41,7 +41,7 @@ void database_watch(struct database *database, void (*on_away)(void *context),
  */
 static bool answers(struct mariadb_store *mariadb)
 {
-	int64_t began_ms = store_mariadb_clock_ms();
+	int64_t began_ms = clock_now_ms();
 	MYSQL_RES *result;
 
 	if (mysql_query(mariadb->connection,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 enum {
@@ -162,7 +163,7 @@ static enum err repeat_until_done(struct mariadb_store *mariadb,
 	int conflicts = 0, lock_waits = 0;
 
 	for (;;) {
-		int64_t began_ms = store_mariadb_clock_ms();
+		int64_t began_ms = clock_now_ms();
 		enum store_mariadb_failure failure;
 		size_t fetched;
 

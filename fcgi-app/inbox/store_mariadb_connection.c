@@ -4,20 +4,12 @@
 #include <errmsg.h>
 #include <mysqld_error.h>
 #include <poll.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 /* Not in every mysqld_error.h, or not by one name. */
 enum { RECORD_CHANGED_SINCE_LAST_READ = 1020, INDEX_DOES_NOT_EXIST = 1176 };
-
-int64_t store_mariadb_clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void store_mariadb_set_here(struct mariadb_store *mariadb)
 {
@@ -208,7 +200,7 @@ enum store_mariadb_failure store_mariadb_failed(struct mariadb_store *mariadb,
 						MYSQL_STMT *statement,
 						int64_t began_ms)
 {
-	int64_t took_ms = store_mariadb_clock_ms() - began_ms;
+	int64_t took_ms = clock_now_ms() - began_ms;
 	/* mysql_stmt_fetch() leaves its errors with the connection alone. */
 	bool of_statement =
 		statement != NULL && mysql_stmt_errno(statement) != 0;
@@ -240,7 +232,7 @@ MYSQL_STMT *store_mariadb_prepare(struct mariadb_store *mariadb,
 				  MYSQL_STMT **slot)
 {
 	struct span sql = buf_span(&mariadb->sql);
-	int64_t began_ms = store_mariadb_clock_ms();
+	int64_t began_ms = clock_now_ms();
 
 	*slot = mysql_stmt_init(mariadb->connection);
 	if (*slot == NULL) {

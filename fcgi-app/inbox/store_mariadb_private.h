@@ -83,8 +83,6 @@ enum store_mariadb_failure store_mariadb_failed(struct mariadb_store *mariadb,
 						MYSQL_STMT *statement,
 						int64_t began_ms);
 
-int64_t store_mariadb_clock_ms(void);
-
 /*
  * The statement in *slot, prepared from mariadb->sql where it was not yet. NULL
  * on an error, which store_mariadb_failed() has seen.

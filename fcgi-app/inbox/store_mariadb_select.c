@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "inbox/store_mariadb_private.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 static bool visit_row(const struct store_mariadb_row *row, bool ids_only,
@@ -75,7 +76,7 @@ enum err store_mariadb_select(struct mariadb_store *mariadb,
 {
 	/* A connection that was cut meanwhile gets one more try. */
 	for (int tries = 0; tries < 2; tries++) {
-		int64_t began_ms = store_mariadb_clock_ms();
+		int64_t began_ms = clock_now_ms();
 		enum store_mariadb_failure failure;
 		enum result result;
 		MYSQL_STMT *statement;
