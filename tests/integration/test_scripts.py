@@ -13,6 +13,7 @@ import pytest
 
 from http_client import unique
 from system import ScriptError, System, free_port, is_alive, script, short_directory
+from waiting import wait_until
 
 PROCESS_FILES = "*.pid"
 
@@ -213,6 +214,18 @@ def test_only_the_web_server_reaches_the_program(own: System) -> None:
     api = own.api()
     assert api.get("/api/test").status == 200
     api.close()
+
+
+@pytest.mark.parametrize("target", ["/api/test", "/api/message?limit=0", "/nothing"])
+def test_the_web_server_logs_the_request_id_that_it_answers_with(
+    own: System, target: str
+) -> None:
+    """The program's answers and its own alike."""
+    api = own.api()
+    request_id = api.get(target).header("X-Request-ID")
+    api.close()
+    log = own.var / "log" / "nginx-access.log"
+    wait_until(lambda: f'"{request_id}"' in log.read_text(), 5, "it is logged")
 
 
 def test_help_is_given() -> None:

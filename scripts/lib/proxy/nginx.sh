@@ -5,27 +5,37 @@
 
 readonly proxy_stop_signal=QUIT
 
-# proxy_render PORT COUNT: prints webserver-configs/nginx/nginx.conf with the
-# user, the paths, the address and the servers of this system.
+# proxy_render PORT COUNT: prints webserver-configs/nginx/nginx.conf in one piece,
+# with the user, the paths, the address and the servers of this system.
 proxy_render() {
-  local source=$repository/webserver-configs/nginx/nginx.conf line number
+  printf '# Written by scripts/up from webserver-configs/nginx.\n'
+  render_file nginx.conf "$@"
+}
+
+# render_file FILE PORT COUNT
+render_file() {
+  local source=$repository/webserver-configs/nginx/$1 line number
   local user="user $proxy_user;" written=
   # Only root can choose one.
   is_root || user='# (nginx runs as the user who started it)'
-  printf '# Written by scripts/up from webserver-configs/nginx/nginx.conf.\n'
   while IFS= read -r line; do
     case $line in
+      *'include buzon/'*)
+        line=${line##*include }
+        render_file "${line%;}" "$2" "$3"
+        continue
+        ;;
       'user www-data;') line=$user ;;
       *'server unix:/run/buzon/buzon-'[0-9]*'.sock '*)
         # The first stands for all of them.
         [[ -z $written ]] || continue
         written=yes
-        for ((number = 1; number <= $2; number++)); do
+        for ((number = 1; number <= $3; number++)); do
           printf '%s\n' "${line/\/run\/buzon\/buzon-*.sock/"$var/run/buzon-$number.sock"}"
         done
         continue
         ;;
-      *'listen 127.0.0.1:8080;') line=${line/8080/$1} ;;
+      *'listen 127.0.0.1:8080;') line=${line/8080/$2} ;;
     esac
     line=${line/\/run\/nginx.pid/"$var/run/nginx.pid"}
     line=${line/\/var\/log\/nginx\/error.log/"$var/log/nginx-error.log"}
