@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: MIT
+"""The database panel, Adminer, at /db/."""
+
+import http.client
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from html.parser import HTMLParser
+from http.cookies import SimpleCookie
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlencode, urljoin, urlsplit
+
+import pytest
+
+from answers import Answer
+from browser import find, open_browser, requested_hosts
+from http_client import FORM, unique
+from stack import CommandError, Stack
+from waiting import wait_until
+
+USER = "dbuserwriter"
+# By default those that the form is filled in with.
+LOGIN = {"driver": "server", "server": "db", "username": USER, "db": "buzon"}
+
+
+class Panel:
+    """A browser's cookies and redirects, and nothing else of it."""
+
+    def __init__(self, url: str, client: str | None = None) -> None:
+        """client: the address that the proxy is to have named."""
+        self.url = url
+        self.cookies: SimpleCookie = SimpleCookie()
+        self.headers = {"X-Forwarded-For": client} if client else {}
+
+    def request(
+        self,
+        target: str,
+        fields: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Sends a GET, or a POST of the fields; follows no redirect."""
+        sent = self.headers | (headers or {})
+        if self.cookies:
+            sent["Cookie"] = "; ".join(
+                f"{name}={morsel.coded_value}" for name, morsel in self.cookies.items()
+            )
+        if fields is not None:
+            sent["Content-Type"] = FORM
+        body = urlencode(fields) if fields is not None else None
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
+        try:
+            connection.request("GET" if body is None else "POST", target, body, sent)
+            response = connection.getresponse()
+            answer = Answer(response.status, response.getheaders(), response.read())
+        finally:
+            connection.close()
+        for cookie in answer.all("Set-Cookie"):
+            self.cookies.load(cookie)
+        return answer
+
+    def follow(self, answer: Answer, target: str) -> tuple[str, Answer]:
+        """Follows redirects; returns the last page, and where it is."""
+        for _ in range(5):
+            location = answer.header("Location")
+            if location is None:
+                return target, answer
+            target = urljoin(target, location)
+            assert not urlsplit(target).netloc, f"redirected to {location}"
+            answer = self.request(target)
+        raise AssertionError(f"redirected again and again, at last to {target}")
+
+    def login(
+        self, password: str, target: str = "/db/", **changed: str
+    ) -> tuple[str, Answer]:
+        """Opens the page and logs in; returns where that ended."""
+        if not self.cookies:
+            self.request("/db/")
+        auth = LOGIN | {"password": password} | changed
+        fields = {f"auth[{name}]": value for name, value in auth.items()}
+        return self.follow(self.request(target, fields), target)
+
+
+@pytest.fixture
+def panel(each_stack: Stack) -> Panel:
+    return Panel(each_stack.url)
+
+
+@pytest.fixture
+def direct_url(stack: Stack) -> str:
+    """The panel without its proxy, where a test plays the proxy itself."""
+    address = stack.address(stack.container("adminer"), "proxy-adminer")
+    return f"http://{address}:8080"
+
+
+def text(answer: Answer) -> str:
+    return answer.body.decode("utf-8")
+
+
+# The way of a person.
+
+
+def test_a_person_finds_a_posted_message(each_stack: Stack, tmp_path: Path) -> None:
+    sender, content = unique("¿quién? 信 "), "¿qué tal? 信 🙂"
+    api = each_stack.api()
+    api.store(sender, content)
+    api.close()
+    with open_browser(tmp_path) as driver:
+        driver.get(f"{each_stack.url}/db/")
+        fields = {
+            name: find(driver, f'[name="auth[{name}]"]')
+            for name in (*LOGIN, "password")
+        }
+        shown = {name: field.get_property("value") for name, field in fields.items()}
+        assert shown == LOGIN | {"password": ""}
+        assert fields["driver"].text.strip() == "MySQL / MariaDB"
+        # The one thing that is left to do.
+        assert driver.switch_to.active_element == fields["password"]
+
+        fields["password"].send_keys(each_stack.secret("dbuserwriter-password"))
+        fields["password"].submit()
+        find(driver, '#tables a[href$="table=message"]').click()
+        assert "idempotency_key" in find(driver, "#content").text
+        select = find(driver, '.links a[href$="select=message"]').get_property("href")
+        driver.get(
+            f"{select}&where%5B0%5D%5Bcol%5D=sender&where%5B0%5D%5Bop%5D=%3D"
+            f"&where%5B0%5D%5Bval%5D={quote(sender)}"
+        )
+        row = find(driver, "#table tbody tr").text
+        assert sender in row and content in row
+        assert requested_hosts(driver) == {urlsplit(each_stack.url).netloc}
+
+
+def test_a_login_leads_to_the_messages(panel: Panel, each_stack: Stack) -> None:
+    target, page = panel.login(each_stack.secret("dbuserwriter-password"))
+    assert page.status == 200
+    assert parse_qs(urlsplit(target).query)["db"] == ["buzon"]
+    assert "select=message" in text(page)
+
+
+def test_a_wrong_password_is_said_to_be_wrong(panel: Panel) -> None:
+    _, page = panel.login("wrong")
+    assert page.status == 403
+    assert "Access denied for user" in text(page)
+    assert 'name="auth[password]" value=""' in text(page)
+
+
+def test_a_database_that_is_away_is_said_to_be_away(fragile: Stack) -> None:
+    password = fragile.secret("dbuserwriter-password")
+    fragile.compose("stop", "db")
+    try:
+        _, page = Panel(fragile.url).login(password)
+        assert page.status == 503
+        assert page.header("Retry-After")
+        assert 'The database server "db" cannot be reached' in text(page)
+    finally:
+        fragile.up()
+    _, page = Panel(fragile.url).login(password)
+    assert page.status == 200
+
+
+# One server, one page.
+
+# Where adminer must not connect to: itself, the nearest there is.
+LISTENER = "127.0.0.1:3307"
+
+# Tells at its end what the first line of each connection was.
+LISTEN = f"""
+$server = stream_socket_server('tcp://{LISTENER}');
+$lines = [];
+do {{
+    $connection = stream_socket_accept($server, 60);
+    stream_set_timeout($connection, 1);
+    $lines[] = trim((string) fgets($connection));
+    fclose($connection);
+}} while (end($lines) !== 'stop');
+echo json_encode($lines);
+"""
+
+
+@pytest.fixture
+def unvisited(each_stack: Stack) -> Iterator[None]:
+    """Listens inside of adminer, and fails if anybody comes but the fixture."""
+
+    def run(script: str) -> str:
+        return each_stack.compose("exec", "--no-TTY", "adminer", "php", "-r", script)
+
+    def say(line: str) -> bool:
+        try:
+            run(
+                f"$connection = @stream_socket_client('tcp://{LISTENER}') ?: exit(1);"
+                f" fwrite($connection, '{line}');"
+            )
+        except CommandError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(1) as threads:
+        listening = threads.submit(run, LISTEN)
+        wait_until(lambda: say("start"), 20, f"listening on {LISTENER}")
+        yield
+        assert say("stop")
+        assert json.loads(listening.result(20)) == ["start", "stop"]
+
+
+@pytest.mark.parametrize(
+    ("target", "changed"),
+    [
+        ("/db/", {"server": LISTENER}),
+        ("/db/", {"server": "127.0.0.1", "driver": "pgsql"}),
+        ("/db/", {"server": LISTENER, "driver": "elastic"}),
+        ("/db/", {"driver": "sqlite", "db": "/tmp/new.db"}),
+        # Already where the redirect after a login leads to.
+        (f"/db/?server={LISTENER}&username={USER}&db=buzon", {"server": LISTENER}),
+        (f"/db/?server={LISTENER}&username={USER}&db=buzon", {}),
+        (
+            f"/db/?pgsql={LISTENER}&username={USER}&db=buzon",
+            {"server": LISTENER, "driver": "pgsql"},
+        ),
+        (f"/db/?pgsql={LISTENER}&server=db&username={USER}&db=buzon", {}),
+        ("/db/?sqlite=&username=&db=/tmp/new.db", {}),
+    ],
+)
+@pytest.mark.usefixtures("unvisited")
+def test_no_other_server_is_connected_to(
+    panel: Panel, target: str, changed: dict[str, str]
+) -> None:
+    _, page = panel.login("secret", target, **changed)
+    assert page.status == 403
+    assert 'only for the MariaDB server "db"' in text(page)
+
+
+def test_a_login_opens_no_other_server(panel: Panel, each_stack: Stack) -> None:
+    target, page = panel.login(each_stack.secret("dbuserwriter-password"))
+    for other in (f"server={LISTENER}", "server=", "server=DB", "pgsql=db", "sqlite="):
+        page = panel.request(target.replace("server=db", other))
+        assert page.status == 403, other
+        assert 'only for the MariaDB server "db"' in text(page)
+
+
+@pytest.mark.parametrize(
+    "target", ["/db/?server[]=db", "/db/?username[]=a", "/db/?server=db&db[]=a"]
+)
+def test_a_list_in_the_place_of_a_value_is_refused(panel: Panel, target: str) -> None:
+    page = panel.request(target)
+    assert page.status == 400
+    assert "is a list" in text(page)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/db/index.php",
+        "/db/adminer.php",
+        "/db/php.ini",
+        "/db/health",
+        "/db/db/",
+        "/db/x/../index.php",
+        "/db/../usr/share/adminer/adminer.php",
+        "/db/../../../../etc/passwd",
+        "/db/%2e%2e/%2e%2e/etc/passwd",
+        "/db/..%2f..%2fetc/passwd",
+        "/db//etc/passwd",
+        "/db/index.php/x",
+        "/db/.htaccess",
+        "/db/server-status",
+        "/db/?script=version",
+    ],
+)
+def test_nothing_else_is_served(panel: Panel, target: str) -> None:
+    answer = panel.request(target)
+    # Where a path leaves the root, it is none to the proxies and to Apache.
+    leaves = ".." in target or "%2e" in target
+    assert answer.status in ((400, 404) if leaves else (404,))
+    assert b"root:" not in answer.body and b"<?php" not in answer.body
+
+
+# What the pages tell and keep.
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("/db/", 200),
+        ("/db/?file=default.css", 200),
+        ("/db/?username=nobody", 403),
+        ("/db/?server=elsewhere", 403),
+        ("/db/nothing", 404),
+    ],
+)
+def test_no_header_tells_a_version(panel: Panel, target: str, status: int) -> None:
+    answer = panel.request(target)
+    assert answer.status == status
+    assert not re.search(r"\d", answer.header("Server") or "")
+    assert answer.header("X-Powered-By") is None
+    assert not re.search(r"Apache/\d|nginx/\d|PHP/\d", text(answer))
+
+
+class Sources(HTMLParser):
+    """What a page loads and where its forms go; links are a person's choice."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = ("src", "action") + (() if tag == "a" else ("href",))
+        self.found += [value for name, value in attrs if name in names and value]
+
+
+def test_pages_load_nothing_from_elsewhere(panel: Panel, each_stack: Stack) -> None:
+    _, page = panel.login(each_stack.secret("dbuserwriter-password"))
+    for answer in (Panel(each_stack.url).request("/db/"), page):
+        sources = Sources(text(answer)).found
+        assert any("functions.js" in source for source in sources)
+        assert not [s for s in sources if not s.startswith(("?", "data:"))]
+        assert "verifyVersion" not in text(answer)
+        policy = answer.header("Content-Security-Policy") or ""
+        assert "default-src 'self'" in policy
+        assert not re.search(r"https?:|\*", policy)
+
+
+@pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])
+def test_cookies_are_for_this_panel_alone(
+    direct_url: str, scheme: str, secure: bool
+) -> None:
+    panel = Panel(direct_url)
+    panel.request("/db/", headers={"X-Forwarded-Proto": scheme})
+    assert set(panel.cookies) == {"adminer_sid", "adminer_key"}
+    for cookie in panel.cookies.values():
+        assert cookie["httponly"]
+        assert cookie["samesite"].lower() in ("lax", "strict")
+        assert cookie["path"] == "/db/"
+        assert bool(cookie["secure"]) is secure
+
+
+def test_the_password_is_not_stored(panel: Panel, each_stack: Stack) -> None:
+    password = each_stack.secret("dbuserwriter-password")
+    # "Permanent login" would keep it, were it offered.
+    target, page = panel.login(password, permanent="1")
+    assert page.status == 200
+    assert password not in text(page)
+    assert not [c for c in panel.cookies.values() if password in c.value]
+
+    def files_with(words: str) -> str:
+        # grep ends with 1 where it finds nothing.
+        return each_stack.compose(
+            *("exec", "--no-TTY", "adminer", "sh", "-c"),
+            'grep -rlF -e "$0" /tmp || [ $? = 1 ]',
+            words,
+        )
+
+    assert files_with(USER), "no session was looked into"
+    assert files_with(password) == ""
+
+    del panel.cookies["adminer_sid"]
+    assert panel.request(target).status == 403
+
+
+def test_failed_logins_are_counted_by_client(direct_url: str) -> None:
+    # From a range that is nobody's, of which each run takes another one.
+    client, other = (f"2001:db8::{secrets.token_hex(2)}:{n}" for n in (1, 2))
+    for attempt in range(30):
+        # What stands before the proxy's own word is the client's invention.
+        _, page = Panel(direct_url, f"192.0.2.{attempt}, {client}").login("wrong")
+        assert "Access denied for user" in text(page)
+    _, page = Panel(direct_url, f"192.0.2.99, {client}").login("wrong")
+    assert "Too many unsuccessful logins" in text(page)
+    _, page = Panel(direct_url, other).login("wrong")
+    assert "Access denied for user" in text(page)
