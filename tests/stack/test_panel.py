@@ -17,7 +17,8 @@ import pytest
 from answers import Answer
 from browser import find, open_browser, requested_hosts
 from http_client import FORM, unique
-from stack import CommandError, Stack
+from stack import CommandError, Stack, docker
+from system import free_port
 from waiting import wait_until
 
 USER = "dbuserwriter"
@@ -87,11 +88,39 @@ def panel(each_stack: Stack) -> Panel:
     return Panel(each_stack.url)
 
 
-@pytest.fixture
-def direct_url(stack: Stack) -> str:
-    """The panel without its proxy, where a test plays the proxy itself."""
-    address = stack.address(stack.container("adminer"), "proxy-adminer")
-    return f"http://{address}:8080"
+def serves(url: str) -> bool:
+    try:
+        return Panel(url).request("/db/").status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+# Hands on what it gets as it is.
+RELAY = "events {} http { server { listen 80; location / { proxy_pass %s; } } }"
+
+
+@pytest.fixture(scope="module")
+def direct_url(
+    stack: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The panel without its proxy, where a test plays the proxy itself. A relay is
+    on its network, for this machine is not."""
+    file = tmp_path_factory.mktemp("relay") / "nginx.conf"
+    file.write_text(RELAY % "http://adminer:8080")
+    file.chmod(0o644)
+    relay, port = f"{stack.name}-relay", free_port()
+    docker(
+        *("create", "--name", relay, "--publish", f"127.0.0.1:{port}:80"),
+        *("--volume", f"{file}:/etc/nginx/nginx.conf:ro", "nginx:1.30"),
+    )
+    try:
+        docker("network", "connect", stack.network("proxy-adminer"), relay)
+        docker("start", relay)
+        url = f"http://localhost:{port}"
+        wait_until(lambda: serves(url), 10, "the relay reaches the panel")
+        yield url
+    finally:
+        docker("rm", "--force", "--volumes", relay)
 
 
 def text(answer: Answer) -> str:
