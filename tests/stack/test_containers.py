@@ -328,6 +328,13 @@ def test_a_second_up_changes_nothing(each_stack: Stack) -> None:
     assert state(each_stack) == before
 
 
+def test_a_second_up_changes_nothing_if_the_first_has_built(fragile: Stack) -> None:
+    fragile.up("--build")
+    before = state(fragile)
+    fragile.up()
+    assert state(fragile) == before
+
+
 @pytest.mark.parametrize(
     "user, secret, outcome",
     [
