@@ -7,4 +7,8 @@ nginxincludesdir = $(nginxconfigdir)/buzon
 dist_nginxincludes_DATA = \
 	webserver-configs/nginx/buzon/api.conf \
 	webserver-configs/nginx/buzon/errors.conf \
-	webserver-configs/nginx/buzon/http.conf
+	webserver-configs/nginx/buzon/http.conf \
+	webserver-configs/nginx/buzon/panel.conf \
+	webserver-configs/nginx/buzon/site-acme.conf \
+	webserver-configs/nginx/buzon/site-http.conf \
+	webserver-configs/nginx/buzon/site-https.conf

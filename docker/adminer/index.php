@@ -56,6 +56,9 @@ if (($_SERVER['HTTP_X_FORWARDED_PROTO'] ?? '') === 'https') {
 
 function adminer_object(): Adminer\Adminer
 {
+  if (!class_exists('Adminer\Adminer', false)) {
+    require __DIR__ . '/adminer-4.php';
+  }
   // Adminer's driver for MariaDB comes last: one that is already chosen is of
   // another system (?pgsql=, ?sqlite=, …).
   if (defined('Adminer\DRIVER')) {
@@ -83,8 +86,10 @@ function adminer_object(): Adminer\Adminer
       return trim(end($clients));
     }
 
-    public function csp($csp): array
+    /** Adminer 4 passes on none of its own. */
+    public function csp($csp = null): array
     {
+      $csp ??= Adminer\csp();
       $csp[0] = [
         'default-src' => "'self'",
         'frame-ancestors' => "'none'",

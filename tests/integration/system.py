@@ -2,6 +2,7 @@
 """A whole system: what scripts/up starts and scripts/down stops."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -23,9 +24,16 @@ running: list["System"] = []
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the ports that clients get: under load those come and go by the thousand,
+    and each is taken for a minute."""
+    while True:
+        port = random.randint(10_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def short_directory() -> Path:
@@ -76,11 +84,23 @@ def script(name: str, *arguments: str, timeout: float = 110) -> str:
 class System:
     """Replicas, a web server and a MariaDB of their own in a directory."""
 
-    def __init__(self, replicas: int = 3, mariadb_options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        replicas: int = 3,
+        mariadb_options: Sequence[str] = (),
+        *,
+        proxy: str = "nginx",
+        panel: bool = False,
+        settings: Sequence[str] = (),
+    ) -> None:
+        """settings: "BUZON_WORKERS=2" …"""
         self.var = short_directory()
         self.port = free_port()
         self.replicas = replicas
         self.mariadb_options = mariadb_options
+        self.proxy = proxy
+        self.panel = panel
+        self.settings = settings
         self.pids: dict[str, int] = {}
 
     @property
@@ -97,7 +117,10 @@ class System:
 
     def up_arguments(self) -> list[str]:
         arguments = ["--var", str(self.var), "--port", str(self.port)]
-        arguments += ["--replicas", str(self.replicas)]
+        arguments += ["--replicas", str(self.replicas), "--proxy", self.proxy]
+        arguments.append("--panel" if self.panel else "--no-panel")
+        for setting in self.settings:
+            arguments += ["--set", setting]
         for option in self.mariadb_options:
             arguments += ["--mariadb-option", option]
         if PROGRAM:
@@ -108,6 +131,11 @@ class System:
         printed = script("up", *self.up_arguments(), *more)
         self.pids = {name: self.pid(name) for name in self.replica_names()}
         return printed
+
+    def switch(self, proxy: str) -> None:
+        """Puts this web server in place of the one that runs."""
+        self.proxy = proxy
+        self.up()
 
     def down(self, *more: str) -> str:
         self.pids = {}

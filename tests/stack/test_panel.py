@@ -7,80 +7,22 @@ import re
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from html.parser import HTMLParser
-from http.cookies import SimpleCookie
 from pathlib import Path
-from urllib.parse import parse_qs, quote, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
-from answers import Answer
+import panel_client
 from browser import find, open_browser, requested_hosts
-from http_client import FORM, unique
+from http_client import unique
+from panel_client import NOT_SERVED, USER, Sources, other_servers, text
 from stack import CommandError, Stack, docker
 from system import free_port
 from waiting import wait_until
 
-USER = "dbuserwriter"
-# By default those that the form is filled in with.
-LOGIN = {"driver": "server", "server": "db", "username": USER, "db": "buzon"}
 
-
-class Panel:
-    """A browser's cookies and redirects, and nothing else of it."""
-
-    def __init__(self, url: str, client: str | None = None) -> None:
-        """client: the address that the proxy is to have named."""
-        self.url = url
-        self.cookies: SimpleCookie = SimpleCookie()
-        self.headers = {"X-Forwarded-For": client} if client else {}
-
-    def request(
-        self,
-        target: str,
-        fields: dict[str, str] | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> Answer:
-        """Sends a GET, or a POST of the fields; follows no redirect."""
-        sent = self.headers | (headers or {})
-        if self.cookies:
-            sent["Cookie"] = "; ".join(
-                f"{name}={morsel.coded_value}" for name, morsel in self.cookies.items()
-            )
-        if fields is not None:
-            sent["Content-Type"] = FORM
-        body = urlencode(fields) if fields is not None else None
-        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
-        try:
-            connection.request("GET" if body is None else "POST", target, body, sent)
-            response = connection.getresponse()
-            answer = Answer(response.status, response.getheaders(), response.read())
-        finally:
-            connection.close()
-        for cookie in answer.all("Set-Cookie"):
-            self.cookies.load(cookie)
-        return answer
-
-    def follow(self, answer: Answer, target: str) -> tuple[str, Answer]:
-        """Follows redirects; returns the last page, and where it is."""
-        for _ in range(5):
-            location = answer.header("Location")
-            if location is None:
-                return target, answer
-            target = urljoin(target, location)
-            assert not urlsplit(target).netloc, f"redirected to {location}"
-            answer = self.request(target)
-        raise AssertionError(f"redirected again and again, at last to {target}")
-
-    def login(
-        self, password: str, target: str = "/db/", **changed: str
-    ) -> tuple[str, Answer]:
-        """Opens the page and logs in; returns where that ended."""
-        if not self.cookies:
-            self.request("/db/")
-        auth = LOGIN | {"password": password} | changed
-        fields = {f"auth[{name}]": value for name, value in auth.items()}
-        return self.follow(self.request(target, fields), target)
+class Panel(panel_client.Panel):
+    server = "db"
 
 
 @pytest.fixture
@@ -123,10 +65,6 @@ def direct_url(
         docker("rm", "--force", "--volumes", relay)
 
 
-def text(answer: Answer) -> str:
-    return answer.body.decode("utf-8")
-
-
 # The way of a person.
 
 
@@ -139,10 +77,10 @@ def test_a_person_finds_a_posted_message(each_stack: Stack, tmp_path: Path) -> N
         driver.get(f"{each_stack.url}/db/")
         fields = {
             name: find(driver, f'[name="auth[{name}]"]')
-            for name in (*LOGIN, "password")
+            for name in (*Panel.filled_in(), "password")
         }
         shown = {name: field.get_property("value") for name, field in fields.items()}
-        assert shown == LOGIN | {"password": ""}
+        assert shown == Panel.filled_in() | {"password": ""}
         assert fields["driver"].text.strip() == "MySQL / MariaDB"
         # The one thing that is left to do.
         assert driver.switch_to.active_element == fields["password"]
@@ -233,24 +171,7 @@ def unvisited(each_stack: Stack) -> Iterator[None]:
         assert json.loads(listening.result(20)) == ["start", "stop"]
 
 
-@pytest.mark.parametrize(
-    ("target", "changed"),
-    [
-        ("/db/", {"server": LISTENER}),
-        ("/db/", {"server": "127.0.0.1", "driver": "pgsql"}),
-        ("/db/", {"server": LISTENER, "driver": "elastic"}),
-        ("/db/", {"driver": "sqlite", "db": "/tmp/new.db"}),
-        # Already where the redirect after a login leads to.
-        (f"/db/?server={LISTENER}&username={USER}&db=buzon", {"server": LISTENER}),
-        (f"/db/?server={LISTENER}&username={USER}&db=buzon", {}),
-        (
-            f"/db/?pgsql={LISTENER}&username={USER}&db=buzon",
-            {"server": LISTENER, "driver": "pgsql"},
-        ),
-        (f"/db/?pgsql={LISTENER}&server=db&username={USER}&db=buzon", {}),
-        ("/db/?sqlite=&username=&db=/tmp/new.db", {}),
-    ],
-)
+@pytest.mark.parametrize(("target", "changed"), other_servers("db", LISTENER))
 @pytest.mark.usefixtures("unvisited")
 def test_no_other_server_is_connected_to(
     panel: Panel, target: str, changed: dict[str, str]
@@ -277,26 +198,7 @@ def test_a_list_in_the_place_of_a_value_is_refused(panel: Panel, target: str) ->
     assert "is a list" in text(page)
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "/db/index.php",
-        "/db/adminer.php",
-        "/db/php.ini",
-        "/db/health",
-        "/db/db/",
-        "/db/x/../index.php",
-        "/db/../usr/share/adminer/adminer.php",
-        "/db/../../../../etc/passwd",
-        "/db/%2e%2e/%2e%2e/etc/passwd",
-        "/db/..%2f..%2fetc/passwd",
-        "/db//etc/passwd",
-        "/db/index.php/x",
-        "/db/.htaccess",
-        "/db/server-status",
-        "/db/?script=version",
-    ],
-)
+@pytest.mark.parametrize("target", NOT_SERVED)
 def test_nothing_else_is_served(panel: Panel, target: str) -> None:
     answer = panel.request(target)
     # Where a path leaves the root, it is none to the proxies and to Apache.
@@ -324,19 +226,6 @@ def test_no_header_tells_a_version(panel: Panel, target: str, status: int) -> No
     assert not re.search(r"\d", answer.header("Server") or "")
     assert answer.header("X-Powered-By") is None
     assert not re.search(r"Apache/\d|nginx/\d|PHP/\d", text(answer))
-
-
-class Sources(HTMLParser):
-    """What a page loads and where its forms go; links are a person's choice."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        names = ("src", "action") + (() if tag == "a" else ("href",))
-        self.found += [value for name, value in attrs if name in names and value]
 
 
 def test_pages_load_nothing_from_elsewhere(panel: Panel, each_stack: Stack) -> None:

@@ -1,48 +1,36 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of the other files
 #
-# nginx in front of the replicas. Every proxy has one file like this one.
+# nginx in front of the replicas; see scripts/lib/proxy.sh.
 
 readonly proxy_stop_signal=QUIT
 
-# proxy_render PORT COUNT: prints webserver-configs/nginx/nginx.conf in one piece,
-# with the user, the paths, the address and the servers of this system.
+# webserver-configs/nginx/nginx.conf in one piece, with what it includes.
 proxy_render() {
-  printf '# Written by scripts/up from webserver-configs/nginx.\n'
-  render_file nginx.conf "$@"
-}
-
-# render_file FILE PORT COUNT
-render_file() {
-  local source=$repository/webserver-configs/nginx/$1 line number
-  local user="user $proxy_user;" written=
+  local user="user $proxy_user;"
   # Only root can choose one.
   is_root || user='# (nginx runs as the user who started it)'
+  printf '# Written by scripts/up from webserver-configs/nginx.\n'
+  nginx_join nginx.conf | render_lines "$2" \
+    'user www-data;' "$user" \
+    127.0.0.1:8080 "127.0.0.1:$1" \
+    127.0.0.1:8081 "127.0.0.1:$3" \
+    /run/nginx.pid "$var/run/nginx.pid" \
+    /var/log/nginx/error.log "$var/log/nginx-error.log" \
+    /var/log/nginx/access.log "$var/log/nginx-access.log" \
+    /var/lib/nginx/ "$var/tmp/nginx-"
+}
+
+# nginx_join FILE: prints it with the files of its folder in place of their includes.
+nginx_join() {
+  local line
   while IFS= read -r line; do
-    case $line in
-      *'include buzon/'*)
-        line=${line##*include }
-        render_file "${line%;}" "$2" "$3"
-        continue
-        ;;
-      'user www-data;') line=$user ;;
-      *'server unix:/run/buzon/buzon-'[0-9]*'.sock '*)
-        # The first stands for all of them.
-        [[ -z $written ]] || continue
-        written=yes
-        for ((number = 1; number <= $3; number++)); do
-          printf '%s\n' "${line/\/run\/buzon\/buzon-*.sock/"$var/run/buzon-$number.sock"}"
-        done
-        continue
-        ;;
-      *'listen 127.0.0.1:8080;') line=${line/8080/$2} ;;
-    esac
-    line=${line/\/run\/nginx.pid/"$var/run/nginx.pid"}
-    line=${line/\/var\/log\/nginx\/error.log/"$var/log/nginx-error.log"}
-    line=${line/\/var\/log\/nginx\/access.log/"$var/log/nginx-access.log"}
-    line=${line/\/var\/lib\/nginx\//"$var/tmp/nginx-"}
-    printf '%s\n' "$line"
-  done <"$source"
+    if [[ $line =~ ^[[:blank:]]*include\ (buzon/[^\;]+)\; ]]; then
+      nginx_join "${BASH_REMATCH[1]}"
+    else
+      printf '%s\n' "$line"
+    fi
+  done <"$repository/webserver-configs/nginx/$1"
 }
 
 proxy_check() {
