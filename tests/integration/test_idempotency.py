@@ -103,17 +103,17 @@ def assert_bad_key(answer: Answer) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["", "x" * 256, "two words", "tab\tinside", "ñ", "é" * 3],
-    ids=["empty", "256", "blank", "tab", "ñ", "latin"],
+    ["x" * 256, "two words", "tab\tinside", "ñ", "é" * 3],
+    ids=["256", "blank", "tab", "ñ", "latin"],
 )
 def test_a_bad_key_is_400(api: Api, key: str, stores_nothing: StoresNothing) -> None:
     with stores_nothing():
         assert_bad_key(api.post_message(unique(), "x", key))
 
 
-@pytest.mark.parametrize("key", ["\x01", "a\x7f"], ids=["SOH", "DEL"])
-def test_a_control_character_in_a_key_is_400(system: System, key: str) -> None:
-    """Some web servers refuse it themselves, so they are not asked."""
+@pytest.mark.parametrize("key", ["", "\x01", "a\x7f"], ids=["empty", "SOH", "DEL"])
+def test_a_key_that_web_servers_stop_is_400(system: System, key: str) -> None:
+    """Some refuse it themselves, or leave an empty header out; so they are not asked."""
     with FastcgiApi(system.replica_socket()) as replica:
         before = replica.newest_id()
         assert_bad_key(replica.post_message(unique(), "x", key))
