@@ -72,6 +72,13 @@ static struct span unless_empty(struct span value)
 	return value.length > 0 ? value : (struct span){ NULL, 0 };
 }
 
+/* Of a body in chunks Caddy 2.6 says that it has -1 bytes. */
+static struct span length_if_known(struct span value)
+{
+	return span_equal(value, SPAN("-1")) ? (struct span){ NULL, 0 }
+					     : unless_empty(value);
+}
+
 void parameters_to_request(char *const *parameters,
 			   struct http_request *request, struct buf *path)
 {
@@ -84,7 +91,7 @@ void parameters_to_request(char *const *parameters,
 		.method = http_method_of(values[METHOD]),
 		.method_name = values[METHOD],
 		.content_type = unless_empty(values[CONTENT_TYPE]),
-		.content_length = unless_empty(values[CONTENT_LENGTH]),
+		.content_length = length_if_known(values[CONTENT_LENGTH]),
 		.accept = values[ACCEPT],
 		.idempotency_key = values[IDEMPOTENCY_KEY],
 		.query = SPAN(""),
