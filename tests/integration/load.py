@@ -2,6 +2,7 @@
 """Requests all the time, from many connections at once, and what became of them."""
 
 import http.client
+import itertools
 import secrets
 import threading
 import time
@@ -59,22 +60,30 @@ class Writer:
 class Load:
     """Inside `with`, requests go on; afterwards no more do."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        readers: int = 4,
+        writers: int = 2,
+        connect: Callable[[str], Api] = Api,
+    ) -> None:
+        """connect: makes each thread's connection."""
         self.url = url
+        self.connect = connect
         self.reads: list[Outcome] = []
         # When the last request began that each of the hosts has answered.
         self.last_answered: dict[str, float] = {}
-        self.writers = [Writer(f"load-{secrets.token_hex(8)}") for _ in range(2)]
+        self.writers = [Writer(f"load-{secrets.token_hex(8)}") for _ in range(writers)]
         self.faults: list[BaseException] = []
         self.ending = threading.Event()
-        # (what, whether the connection is kept)
+        # What is read, and whether the connection is kept.
+        kinds = [(target, kept) for target in (ALIVE, NEWEST) for kept in (True, False)]
         self.threads = [
-            self.thread(self.read, target, kept)
-            for target in (ALIVE, NEWEST)
-            for kept in (True, False)
+            self.thread(self.read, *kind)
+            for kind in itertools.islice(itertools.cycle(kinds), readers)
         ] + [
-            self.thread(self.write, writer, kept)
-            for writer, kept in zip(self.writers, (True, False))
+            self.thread(self.write, writer, number % 2 == 0)
+            for number, writer in enumerate(self.writers)
         ]
 
     def thread(self, work: Callable[..., None], *arguments: object) -> threading.Thread:
@@ -99,7 +108,7 @@ class Load:
         assert not self.faults, self.faults
 
     def read(self, target: str, kept: bool) -> None:
-        api = Api(self.url)
+        api = self.connect(self.url)
         while not self.ending.wait(PAUSE_SECONDS):
             outcome = attempt(api, target, lambda: api.get(target))
             self.reads.append(outcome)
@@ -110,7 +119,7 @@ class Load:
         api.close()
 
     def write(self, writer: Writer, kept: bool) -> None:
-        api = Api(self.url)
+        api = self.connect(self.url)
         number = 0
         while not self.ending.wait(PAUSE_SECONDS):
             self.write_one(api, writer, str(number), kept)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""A client that does what RFC 9112 9.3.1 lets it do, and no more."""
+
+import http.client
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from answers import Answer
+from http_client import Api
+
+
+class NotAnswered(ConnectionError):
+    """The connection ended before the first byte of an answer."""
+
+
+class PatientConnection(http.client.HTTPConnection):
+    def getresponse(self) -> http.client.HTTPResponse:
+        try:
+            return super().getresponse()
+        except ConnectionError as error:
+            raise NotAnswered from error
+
+    def send(self, data: object) -> None:
+        try:
+            super().send(data)  # type: ignore[arg-type]
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise NotAnswered from error
+
+
+class PatientApi(Api):
+    """A server may close a kept connection that idles just when a request is on its
+    way. Then the request may be sent once more over a new one, if it can do no harm
+    twice. Over a connection that is new already it may not."""
+
+    def __init__(self, url: str, timeout: float = 30) -> None:
+        super().__init__(url, timeout)
+        self.connection = PatientConnection(urlsplit(url).netloc, timeout=timeout)
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        kept = self.connection.sock is not None
+        harmless = method != "POST" or "Idempotency-Key" in (headers or {})
+        try:
+            return super().request(method, target, headers, body)
+        except NotAnswered as error:
+            self.close()
+            if not kept:
+                raise NotAnswered("over a new connection") from error
+            if not harmless:
+                raise
+        try:
+            return super().request(method, target, headers, body)
+        except NotAnswered as error:
+            raise NotAnswered("over a kept connection, nor over a new one") from error
