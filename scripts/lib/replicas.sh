@@ -86,9 +86,11 @@ replica_undo() {
 
 # replica_stop NUMBER
 replica_stop() {
+  # First nobody finds it any more: who has connected when it stops to listen would get
+  # no answer.
+  rm -f "$var/run/buzon-$1.sock" "$var/run/buzon-$1.sock.new"
   process_stop "buzon-$1" TERM 15 KILL
   replica_stop_old "$1"
-  rm -f "$var/run/buzon-$1.sock" "$var/run/buzon-$1.sock.new"
 }
 
 # replica_signal NUMBER: asks it to end, and does not wait.

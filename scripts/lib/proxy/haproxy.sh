@@ -42,13 +42,18 @@ proxy_start() {
 # Returns when only a process with the new configuration listens. The old one goes on
 # with the connections that it has.
 proxy_reload() {
-  local children before
+  local children before attempt
   process_find haproxy
   children=/proc/$process_id/task/$process_id/children
   before=$(<"$children")
-  kill -s USR2 "$process_id"
-  wait_until 10 haproxy_taken_over "$children" "$before" ||
-    fail 'haproxy has not taken over its new configuration after 10 s'
+  # It may miss a signal that comes while it is still busy with the one before.
+  for attempt in 1 2 3; do
+    kill -s USR2 "$process_id"
+    if wait_until 5 haproxy_taken_over "$children" "$before"; then
+      return 0
+    fi
+  done
+  fail "haproxy has not taken over its new configuration after $attempt attempts of 5 s"
 }
 
 # haproxy_taken_over FILE BEFORE: the children named in BEFORE do not listen any more,
