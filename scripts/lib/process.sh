@@ -83,8 +83,10 @@ process_start() {
   shift 2
   # A signal has to wait until the process is on record.
   trap 'interrupted=yes' INT TERM HUP
-  # Nothing of ours is handed on: neither the terminal nor a lock.
+  # Nothing of ours is handed on: neither the terminal nor a lock, nor a folder that
+  # other users may not enter.
   (
+    cd /
     [[ -z ${var_lock:-} ]] || exec {var_lock}>&-
     exec setsid "$@" </dev/null >>"$log" 2>&1
   ) &

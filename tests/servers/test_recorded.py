@@ -215,7 +215,7 @@ def record_text(name: str, cases: dict[str, list[str]]) -> str:
 
 
 def version(name: str) -> str:
-    """The upstream version that Debian's package has."""
+    """That of Debian's package, without the epoch: 2.6.2-12+deb13u1."""
     package = "apache2" if name == "apache" else name
     done = subprocess.run(
         ["dpkg-query", "--show", "--showformat=${Version}", package],
@@ -223,15 +223,16 @@ def version(name: str) -> str:
         text=True,
         check=True,
     )
-    return done.stdout.partition("-")[0].rpartition(":")[2]
+    return done.stdout.rpartition(":")[2]
 
 
 def record_file(name: str) -> Path:
     """NAME.txt, or where a version tells something else NAME-VERSION.txt, like
     nginx-1.26.txt."""
-    parts = version(name).split(".")
-    for count in range(len(parts), 0, -1):
-        path = FOLDER / f"{name}-{'.'.join(parts[:count])}.txt"
+    whole = version(name)
+    ends = [found.start() for found in re.finditer(r"[.+~-]", whole)] + [len(whole)]
+    for end in reversed(ends):
+        path = FOLDER / f"{name}-{whole[:end]}.txt"
         if path.exists():
             return path
     return FOLDER / f"{name}.txt"
