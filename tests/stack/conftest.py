@@ -62,8 +62,10 @@ def stack(stacks_by_proxy: dict[str, Stack]) -> Stack:
 def fragile(
     request: pytest.FixtureRequest, build_seconds: float
 ) -> Iterator[Stack]:
-    """For tests that stop, kill or scale; each leaves it whole."""
-    with Stack(request.param) as stack:
+    """For tests that stop, kill or scale; each leaves it whole. Nothing of it may
+    wait for a DNS server outside of it."""
+    files = ("compose.yaml", "tests/stack/silent-resolver.yaml")
+    with Stack(request.param, files) as stack:
         yield stack
 
 
