@@ -302,6 +302,10 @@ class Caddy(Server):
 
     def serve_http(self) -> None:
         self.do("sudo cp -r Caddyfile buzon /etc/caddy/")
+        # Older kernels cannot.
+        if Path("/proc/sys/net/ipv4/tcp_migrate_req").exists():
+            self.do("echo net.ipv4.tcp_migrate_req=1")
+            self.do("sudo sysctl --load")
         self.edit(
             (
                 "\t# acme_ca https://acme.example.org/directory\n",
