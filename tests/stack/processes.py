@@ -8,11 +8,12 @@ from release import APP_IMAGE
 from stack import docker
 
 # Lines of "PID FILE BASE64". The list is made before this has children, and what
-# ends meanwhile is left out.
+# ends meanwhile is left out; so is Docker's own that is about to become a health check.
 READ = r"""
 for folder in /proc/[0-9]*; do
   pid=${folder#/proc/}
-  [[ $pid != "$$" ]] || continue
+  name=$(cat "$folder/comm" 2>/dev/null) || continue
+  [[ $pid != "$$" && $name != runc:* ]] || continue
   for file in status cmdline environ; do
     if text=$(base64 --wrap=0 "$folder/$file" 2>/dev/null); then
       printf '%s %s %s\n' "$pid" "$file" "$text"
