@@ -58,3 +58,16 @@ render_lines() {
     printf '%s\n' "$line"
   done
 }
+
+# proxy_listens_anew FILE BEFORE: of the processes that FILE names, those that are named
+# in BEFORE too do not listen any more, and others do.
+proxy_listens_anew() {
+  local now before=" $2" listening taken=
+  listening=$(ss -H -ltnp)
+  for now in $(<"$1"); do
+    [[ $listening == *"pid=$now,"* ]] || continue
+    [[ $before != *" $now "* ]] || return 1
+    taken=yes
+  done
+  [[ -n $taken ]]
+}

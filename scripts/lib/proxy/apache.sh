@@ -72,19 +72,6 @@ proxy_reload() {
   children=/proc/$process_id/task/$process_id/children
   before=$(<"$children")
   kill -s USR1 "$process_id"
-  wait_until 10 apache_taken_over "$children" "$before" ||
+  wait_until 10 proxy_listens_anew "$children" "$before" ||
     fail 'Apache has not taken over its new configuration after 10 s'
-}
-
-# apache_taken_over FILE BEFORE: the children named in BEFORE do not listen any more,
-# and others do.
-apache_taken_over() {
-  local now before=" $2" listening taken=
-  listening=$(ss -H -ltnp)
-  for now in $(<"$1"); do
-    [[ $listening == *"pid=$now,"* ]] || continue
-    [[ $before != *" $now "* ]] || return 1
-    taken=yes
-  done
-  [[ -n $taken ]]
 }

@@ -49,22 +49,9 @@ proxy_reload() {
   # It may miss a signal that comes while it is still busy with the one before.
   for attempt in 1 2 3; do
     kill -s USR2 "$process_id"
-    if wait_until 5 haproxy_taken_over "$children" "$before"; then
+    if wait_until 5 proxy_listens_anew "$children" "$before"; then
       return 0
     fi
   done
   fail "haproxy has not taken over its new configuration after $attempt attempts of 5 s"
-}
-
-# haproxy_taken_over FILE BEFORE: the children named in BEFORE do not listen any more,
-# and another one does.
-haproxy_taken_over() {
-  local now before=" $2" listening taken=
-  listening=$(ss -H -ltnp)
-  for now in $(<"$1"); do
-    [[ $listening == *"pid=$now,"* ]] || continue
-    [[ $before != *" $now "* ]] || return 1
-    taken=yes
-  done
-  [[ -n $taken ]]
 }
