@@ -3,6 +3,7 @@
 
 import http.client
 import itertools
+import os
 import secrets
 import threading
 import time
@@ -96,6 +97,8 @@ class Load:
         return threading.Thread(target=run, daemon=True)
 
     def __enter__(self) -> "Load":
+        # Else the kernel does that some time during the load, and commits wait for it.
+        os.sync()
         for thread in self.threads:
             thread.start()
         return self

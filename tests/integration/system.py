@@ -3,6 +3,7 @@
 
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -36,9 +37,20 @@ def free_port() -> int:
             return port
 
 
-def short_directory() -> Path:
+def short_directory(parent: str = "/tmp") -> Path:
     """A directory whose Unix sockets keep within 107 bytes."""
-    return Path(tempfile.mkdtemp(prefix="buzon-", dir="/tmp"))
+    return Path(tempfile.mkdtemp(prefix="buzon-", dir=parent))
+
+
+def quick_parent(wanted_bytes: int) -> str:
+    """In memory, where no commit waits for a disk that is busy with other files, if
+    there is room and programs may be run; else /tmp."""
+    try:
+        memory = os.statvfs("/dev/shm")
+    except OSError:
+        return "/tmp"
+    room = memory.f_bavail * memory.f_frsize >= wanted_bytes
+    return "/dev/shm" if room and not memory.f_flag & os.ST_NOEXEC else "/tmp"
 
 
 def is_alive(pid: int) -> bool:
@@ -50,12 +62,20 @@ def is_alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
+def is_trouble(line: str) -> bool:
+    """A line of a replica's log that is no everyday one."""
+    everyday = '"level":"info"' in line and not re.search(r'"status":5\d\d', line)
+    return line.startswith("{") and not everyday
+
+
 def tail(path: Path, lines: int = LOG_TAIL_LINES) -> str:
+    """The last lines, and those before them that tell of trouble."""
     try:
-        text = path.read_text(errors="replace")
+        log = path.read_text(errors="replace").splitlines()
     except OSError as error:
         return f"(no log: {error})\n"
-    return "\n".join(line[:400] for line in text.splitlines()[-lines:]) + "\n"
+    trouble = [line for line in log[:-lines] if is_trouble(line)]
+    return "\n".join(line[:400] for line in trouble[-lines:] + log[-lines:]) + "\n"
 
 
 class ScriptError(Exception):
@@ -92,9 +112,10 @@ class System:
         proxy: str = "nginx",
         panel: bool = False,
         settings: Sequence[str] = (),
+        parent: str = "/tmp",
     ) -> None:
-        """settings: "BUZON_WORKERS=2" …"""
-        self.var = short_directory()
+        """settings: "BUZON_WORKERS=2" …; parent: of its directory."""
+        self.var = short_directory(parent)
         self.port = free_port()
         self.replicas = replicas
         self.mariadb_options = mariadb_options
