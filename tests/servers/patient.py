@@ -2,6 +2,7 @@
 """A client that does what RFC 9112 9.3.1 lets it do, and no more."""
 
 import http.client
+import threading
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -27,14 +28,30 @@ class PatientConnection(http.client.HTTPConnection):
             raise NotAnswered from error
 
 
+class Resets:
+    """So many new connections, of all clients together, may end without an answer."""
+
+    def __init__(self, allowed: int) -> None:
+        self.left = allowed
+        self.lock = threading.Lock()
+
+    def allow(self) -> bool:
+        with self.lock:
+            self.left -= 1
+            return self.left >= 0
+
+
 class PatientApi(Api):
     """A server may close a kept connection that idles just when a request is on its
     way. Then the request may be sent once more over a new one, if it can do no harm
-    twice. Over a connection that is new already it may not."""
+    twice. Over a connection that is new already it may not, unless resets allows it."""
 
-    def __init__(self, url: str, timeout: float = 30) -> None:
+    def __init__(
+        self, url: str, timeout: float = 30, *, resets: Resets | None = None
+    ) -> None:
         super().__init__(url, timeout)
         self.connection = PatientConnection(urlsplit(url).netloc, timeout=timeout)
+        self.resets = resets or Resets(0)
 
     def request(
         self,
@@ -43,17 +60,14 @@ class PatientApi(Api):
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Answer:
-        kept = self.connection.sock is not None
         harmless = method != "POST" or "Idempotency-Key" in (headers or {})
-        try:
-            return super().request(method, target, headers, body)
-        except NotAnswered as error:
-            self.close()
-            if not kept:
-                raise NotAnswered("over a new connection") from error
-            if not harmless:
-                raise
-        try:
-            return super().request(method, target, headers, body)
-        except NotAnswered as error:
-            raise NotAnswered("over a kept connection, nor over a new one") from error
+        while True:
+            kept = self.connection.sock is not None
+            try:
+                return super().request(method, target, headers, body)
+            except NotAnswered as error:
+                self.close()
+                if not harmless:
+                    raise
+                if not kept and not self.resets.allow():
+                    raise NotAnswered("over a new connection") from error

@@ -58,8 +58,22 @@ proxy_start() {
     "${caddy_command[@]}" run --adapter caddyfile --config "$var/etc/caddy.conf"
 }
 
+# Returns when only the new configuration serves.
 proxy_reload() {
+  process_find caddy
   caddy_prepare
   "${caddy_command[@]}" reload --adapter caddyfile --config "$var/etc/caddy.conf" \
     --address "unix/$var/tmp/caddy/admin.sock" >>"$var/log/caddy.out" 2>&1
+  # That returns before the configuration it replaces has closed its sockets. What came
+  # in by them asks for a replica within a moment.
+  wait_until 10 caddy_taken_over ||
+    fail 'Caddy has not taken over its new configuration after 10 s'
+  sleep 0.5
+}
+
+# caddy_taken_over: no two configurations listen at the same address any more.
+caddy_taken_over() {
+  local twice
+  twice=$(ss -H -ltnp | grep -F "pid=$process_id," | awk '{ print $4 }' | sort | uniq -d)
+  [[ -z $twice ]]
 }
