@@ -97,7 +97,7 @@ class Load:
         return threading.Thread(target=run, daemon=True)
 
     def __enter__(self) -> "Load":
-        # Else the kernel does that some time during the load, and commits wait for it.
+        # What was written before goes to the disk now, not while commits wait for it.
         os.sync()
         for thread in self.threads:
             thread.start()

@@ -37,20 +37,9 @@ def free_port() -> int:
             return port
 
 
-def short_directory(parent: str = "/tmp") -> Path:
+def short_directory() -> Path:
     """A directory whose Unix sockets keep within 107 bytes."""
-    return Path(tempfile.mkdtemp(prefix="buzon-", dir=parent))
-
-
-def quick_parent(wanted_bytes: int) -> str:
-    """In memory, where no commit waits for a disk that is busy with other files, if
-    there is room and programs may be run; else /tmp."""
-    try:
-        memory = os.statvfs("/dev/shm")
-    except OSError:
-        return "/tmp"
-    room = memory.f_bavail * memory.f_frsize >= wanted_bytes
-    return "/dev/shm" if room and not memory.f_flag & os.ST_NOEXEC else "/tmp"
+    return Path(tempfile.mkdtemp(prefix="buzon-", dir="/tmp"))
 
 
 def is_alive(pid: int) -> bool:
@@ -112,10 +101,9 @@ class System:
         proxy: str = "nginx",
         panel: bool = False,
         settings: Sequence[str] = (),
-        parent: str = "/tmp",
     ) -> None:
-        """settings: "BUZON_WORKERS=2" …; parent: of its directory."""
-        self.var = short_directory(parent)
+        """settings: "BUZON_WORKERS=2" …"""
+        self.var = short_directory()
         self.port = free_port()
         self.replicas = replicas
         self.mariadb_options = mariadb_options

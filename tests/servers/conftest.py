@@ -9,13 +9,10 @@ import pytest
 import system as systems
 from http_client import Api
 from million import Million
-from system import ScriptError, System, quick_parent
+from system import ScriptError, System
 from web_server import SERVERS
 
 REPLICAS = 3
-
-# The database with its million messages takes 0.6 GiB.
-DATABASE_BYTES = 1 << 30
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,11 +36,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
 def behind_none() -> Iterator[System]:
     """Not started yet: a web server that does not start costs the others nothing."""
     # The replicas' logs tell which of them was asked.
-    system = System(
-        REPLICAS,
-        settings=["BUZON_LOG_REQUESTS=on"],
-        parent=quick_parent(DATABASE_BYTES),
-    )
+    system = System(REPLICAS, settings=["BUZON_LOG_REQUESTS=on"])
     systems.running.append(system)
     yield system
     systems.running.remove(system)
