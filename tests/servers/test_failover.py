@@ -167,6 +167,7 @@ def test_a_replica_added_is_asked_and_one_removed_is_not_missed(
 def test_who_connected_before_a_reload_is_answered_after_it(
     reloadable: System, ask: Callable[[Api], Answer]
 ) -> None:
+    """Over that connection, or, where the web server has closed it, over a new one."""
     reloadable.replicas = 4
     reloadable.up()
     with ExitStack() as stack:

@@ -71,9 +71,10 @@ proxy_reload() {
   sleep 0.5
 }
 
-# caddy_taken_over: no two configurations listen at the same address any more.
+# caddy_taken_over: it listens, and no two configurations do so at the same address.
 caddy_taken_over() {
-  local twice
-  twice=$(ss -H -ltnp | grep -F "pid=$process_id," | awk '{ print $4 }' | sort | uniq -d)
-  [[ -z $twice ]]
+  local addresses
+  addresses=$(ss -H -ltnp | awk -v "pid=pid=$process_id," 'index($0, pid) { print $4 }') ||
+    return
+  [[ -n $addresses && -z $(sort <<<"$addresses" | uniq -d) ]]
 }
