@@ -42,14 +42,14 @@ class Answer:
 def assert_common(answer: Answer, *, streamed: bool = False) -> None:
     """What stands on every answer."""
     request_id = answer.header("X-Request-ID")
-    assert request_id is not None and REQUEST_ID.match(request_id)
-    assert answer.header("X-Content-Type-Options") == "nosniff"
-    assert answer.header("Cache-Control") == "no-store"
-    assert answer.header("X-Powered-By") is None
-    assert not re.search(r"\d", answer.header("Server") or "")
+    assert request_id is not None and REQUEST_ID.match(request_id), answer
+    assert answer.header("X-Content-Type-Options") == "nosniff", answer
+    assert answer.header("Cache-Control") == "no-store", answer
+    assert answer.header("X-Powered-By") is None, answer
+    assert not re.search(r"\d", answer.header("Server") or ""), answer
     if not streamed and answer.status != 204:
         length = answer.header("Content-Length")
-        assert length is not None and length.isdigit()
+        assert length is not None and length.isdigit(), answer
 
 
 def assert_problem(

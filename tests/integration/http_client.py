@@ -143,7 +143,7 @@ class Api(Requester):
         answer = Answer(response.status, response.getheaders(), content)
         length = answer.header("Content-Length")
         if length is not None and method != "HEAD":
-            assert int(length) == len(content)
+            assert int(length) == len(content), answer
         assert_common(answer, streamed=length is None)
         return answer
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from answers import Answer
 from http_client import Api, unique
 from load import ALIVE, NEWEST, Load
 from patient import PatientApi, Resets
+from problems import assert_own_problem
 from replica_logs import ReplicaLogs
 from system import System
 from waiting import wait_until
@@ -27,6 +29,9 @@ WRITERS = 4
 
 # A GET that was with a replica when it was stopped waits until another is asked.
 STOPPED_SECONDS = 20
+
+# A write waits so long at the most for somebody who takes it.
+REFUSED_SECONDS = 40
 
 # The same where no replica hangs.
 SECONDS = 5
@@ -145,6 +150,24 @@ def test_a_write_that_a_dead_replica_refuses_goes_to_another(fragile: System) ->
         for number in range(CONNECTIONS):
             answer = api.post_message(unique(), str(number))
             assert answer.status == 201, f"POST {number}: {answer}"
+
+
+def test_a_write_that_nobody_takes_is_refused_in_the_service_s_form(
+    fragile: System, stopped: list[int]
+) -> None:
+    os.kill(fragile.pid("buzon-1"), signal.SIGKILL)
+    wait_until(lambda: refuses(fragile.replica_socket(1)), 10, "buzon-1 is dead")
+    for name in ("buzon-2", "buzon-3"):
+        stopped.append(fragile.pid(name))
+        os.kill(stopped[-1], signal.SIGSTOP)
+
+    def write(number: int) -> Answer:
+        with closing(Api(fragile.url, REFUSED_SECONDS)) as api:
+            return api.post_message(unique(), str(number), unique())
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        for answer in pool.map(write, range(CONNECTIONS)):
+            assert_own_problem(answer, 502, 504)
 
 
 def test_a_replica_added_is_asked_and_one_removed_is_not_missed(
