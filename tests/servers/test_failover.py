@@ -119,11 +119,14 @@ def reloadable(fragile: System) -> System:
 
 @pytest.fixture
 def stopped(fragile: System) -> Iterator[list[int]]:
-    """The processes that a test stops; they run on afterwards."""
+    """The processes that a test stops; they run on afterwards. All is started anew,
+    for a web server leaves out for a while whoever has hung."""
     pids: list[int] = []
     yield pids
     for pid in pids:
         os.kill(pid, signal.SIGCONT)
+    fragile.down()
+    fragile.up()
 
 
 def test_a_dead_replica_and_a_stopped_one_cost_no_read(
