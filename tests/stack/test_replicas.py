@@ -63,7 +63,12 @@ def ask_hosts(stack: Stack, count: int, kept: bool) -> Counter[str]:
 def test_replicas_answer_in_turn(each_stack: Stack, kept: bool) -> None:
     names = host_names(each_stack)
     assert len(names) == REPLICAS
-    assert set(ask_hosts(each_stack, 20, kept)) == names
+    # One that has failed a request of an earlier test is left out for a while.
+    wait_until(
+        lambda: set(ask_hosts(each_stack, 20, kept)) == names,
+        NOTICE_SECONDS,
+        f"exactly {sorted(names)} answer",
+    )
     shares = ask_hosts(each_stack, 300, kept)
     assert all(60 <= shares[name] <= 150 for name in names), shares
 
