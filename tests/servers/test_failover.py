@@ -30,11 +30,11 @@ WRITERS = 4
 # A GET that was with a replica when it was stopped waits until another is asked.
 STOPPED_SECONDS = 20
 
-# A write waits so long at the most for somebody who takes it.
-REFUSED_SECONDS = 40
-
 # The same where no replica hangs.
 SECONDS = 5
+
+# A write waits so long at the most for somebody who takes it.
+REFUSED_SECONDS = 40
 
 # Longer than two time-outs in a row for a replica that says nothing.
 LOAD_SECONDS = 13
