@@ -110,6 +110,20 @@ def inside(container: str, *command: str) -> str:
     return run("lxc-attach", "--name", container, "--clear-env", "--", *command)
 
 
+def processes(container: str) -> list[Path]:
+    """The folders in /proc of a container's processes, as the server sees them."""
+    init = run("lxc-info", "--name", container, "--pid", "--no-humanize").strip()
+    space = Path(f"/proc/{init}/ns/pid").readlink()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "ns/pid").readlink() == space:
+                found.append(process)
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return found
+
+
 def containers() -> list[str]:
     return run("lxc-ls", "-1", "--running").split()
 

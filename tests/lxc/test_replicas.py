@@ -4,6 +4,7 @@ lost."""
 
 import csv
 import os
+import re
 import shutil
 import signal
 import time
@@ -42,17 +43,10 @@ def two(site: Site) -> Iterator[Server]:
 def pid_of_program(container: str) -> int:
     """As the server sees it."""
     own = inside(container, "systemctl", "show", "--property=MainPID", "--value", "buzon")
-    init = run("lxc-info", "--name", container, "--pid", "--no-humanize").strip()
-    space = Path(f"/proc/{init}/ns/pid").readlink()
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            text = status.read_text()
-            same = (status.parent / "ns/pid").readlink() == space
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        spaces = next(line for line in text.splitlines() if line.startswith("NSpid"))
-        if same and spaces.split()[-1] == own.strip():
-            return int(status.parent.name)
+    for process in servers.processes(container):
+        spaces = re.search(r"^NSpid:\t(.*)$", (process / "status").read_text(), re.MULTILINE)
+        if spaces and spaces[1].split()[-1] == own.strip():
+            return int(process.name)
     raise AssertionError(f"{container} has no process {own}")
 
 

@@ -76,23 +76,9 @@ def test_all_of_it_starts_with_the_server(site: Site) -> None:
     assert set(servers.containers()) == set(CONTAINERS)
 
 
-def processes(container: str) -> list[Path]:
-    """Of a container, as the server sees them."""
-    init = run("lxc-info", "--name", container, "--pid", "--no-humanize").strip()
-    space = Path(f"/proc/{init}/ns/pid").readlink()
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "ns/pid").readlink() == space:
-                found.append(process)
-        except (FileNotFoundError, ProcessLookupError):
-            pass
-    return found
-
-
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_processes_are_ordinary_users_of_the_server(site: Site, container: str) -> None:
-    found = processes(container)
+    found = servers.processes(container)
     assert found
     for process in found:
         try:
