@@ -10,13 +10,15 @@
 #include "base/span.h"
 
 /*
- * FastCGI's encoding, by libfcgi: the only room that includes fcgiapp.h.
+ * FastCGI's encoding (https://fastcgi-archives.github.io/, 3 and 5): the only
+ * room that includes fcgiapp.h.
  *
- * libfcgi reads and writes a file descriptor and blocks on it, so it is never
- * given a connection: it reads a request, which the intake has found whole and
- * well-formed, from a file in memory, and writes its answer into another. This
- * touches two fields of FCGX_Request below the line that says not to (ipcFd and
- * keepConnection); configure checks that they are there.
+ * libfcgi reads a file descriptor and blocks on it, so it is never given a
+ * connection: it reads a request, which the intake has found whole and
+ * well-formed, from a file in memory. This touches two fields of FCGX_Request
+ * below the line that says not to (ipcFd and keepConnection); configure checks
+ * that they are there. Answers are records made here: through libfcgi they
+ * would be written to a file and copied out of it again.
  */
 struct codec;
 
@@ -44,11 +46,10 @@ char *const *codec_parameters(const struct codec_request *request);
 
 /*
  * Appends head and body to out as records of the answer. last: the answer ends
- * here. ERR_OK, ERR_INTERNAL, or the error of out.
+ * here. ERR_OK, or the error of out.
  */
-enum err codec_encode(struct codec *codec, struct codec_request *request,
-		      struct span head, struct span body, bool last,
-		      struct buf *out) MUST_CHECK;
+enum err codec_encode(const struct codec_request *request, struct span head,
+		      struct span body, bool last, struct buf *out) MUST_CHECK;
 
 /* Frees the request, ended or not; sets *request to NULL; accepts NULL. */
 void codec_request_free(struct codec_request **request);

@@ -98,8 +98,7 @@ static enum err encode(struct connection *connection, bool last)
 		body.length = 0;
 	err = buf_error(&head);
 	if (err == ERR_OK)
-		err = codec_encode(connection->owner->codec,
-				   connection->request, buf_span(&head), body,
+		err = codec_encode(connection->request, buf_span(&head), body,
 				   last, &connection->outbox);
 	buf_deinit(&head);
 	connection->body_bytes += body.length;

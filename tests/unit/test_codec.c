@@ -251,7 +251,7 @@ static void an_answer_comes_out_as_records(void **state)
 		buf_append_char(&text, '\0'); /* so that it has data */
 		text.length--;
 		assert_int_equal(
-			codec_encode(*state, request,
+			codec_encode(request,
 				     (struct span){ text.data, sizes[i].head },
 				     (struct span){ text.data + sizes[i].head,
 						    sizes[i].body },
@@ -282,8 +282,8 @@ static void an_answer_in_pieces_goes_out_with_each_of_them(void **state)
 		append_pattern(&piece, pieces[i]);
 		buf_append_span(&text, head);
 		buf_append_span(&text, buf_span(&piece));
-		assert_int_equal(codec_encode(*state, request, head,
-					      buf_span(&piece), false, &out),
+		assert_int_equal(codec_encode(request, head, buf_span(&piece),
+					      false, &out),
 				 ERR_OK);
 		/* Nothing is kept back, and nothing has ended. */
 		parse(&parsed, buf_span(&out), 7);
@@ -292,9 +292,9 @@ static void an_answer_in_pieces_goes_out_with_each_of_them(void **state)
 		assert_false(parsed.ended);
 		buf_deinit(&parsed.text);
 	}
-	assert_int_equal(codec_encode(*state, request, SPAN(""), SPAN("end"),
-				      true, &out),
-			 ERR_OK);
+	assert_int_equal(
+		codec_encode(request, SPAN(""), SPAN("end"), true, &out),
+		ERR_OK);
 	buf_append_text(&text, "end");
 	codec_request_free(&request);
 	assert_answer(&out, 7, &text);
@@ -315,18 +315,18 @@ static void a_request_may_be_freed_before_its_answer_ends(void **state)
 
 	buf_init(&out, ANSWER_MAX);
 	request = decode(*state, 2);
-	assert_int_equal(codec_encode(*state, request, SPAN("head"),
-				      SPAN("body"), false, &out),
-			 ERR_OK);
+	assert_int_equal(
+		codec_encode(request, SPAN("head"), SPAN("body"), false, &out),
+		ERR_OK);
 	codec_request_free(&request);
 	assert_int_equal(open_descriptors(), before);
 
 	/* What they left behind is not in the way of the next. */
 	buf_clear(&out);
 	request = decode(*state, 3);
-	assert_int_equal(codec_encode(*state, request, SPAN("head"),
-				      SPAN("body"), true, &out),
-			 ERR_OK);
+	assert_int_equal(
+		codec_encode(request, SPAN("head"), SPAN("body"), true, &out),
+		ERR_OK);
 	codec_request_free(&request);
 	assert_answer(
 		&out, 3,
@@ -340,9 +340,9 @@ static void parameters_outlive_the_end_of_the_answer(void **state)
 	struct buf out;
 
 	buf_init(&out, ANSWER_MAX);
-	assert_int_equal(codec_encode(*state, request, SPAN("head"),
-				      SPAN("body"), true, &out),
-			 ERR_OK);
+	assert_int_equal(
+		codec_encode(request, SPAN("head"), SPAN("body"), true, &out),
+		ERR_OK);
 	/* The request log is written then. */
 	assert_string_equal(parameter_of(request, SPAN("REQUEST_URI")),
 			    "/api/test");
@@ -361,12 +361,12 @@ static void several_requests_may_be_under_way(void **state)
 		requests[i] = decode(*state, (uint16_t)(i + 1));
 	}
 	for (size_t i = 0; i < REQUESTS; i++)
-		assert_int_equal(codec_encode(*state, requests[i], SPAN("a"),
-					      SPAN("b"), false, &outs[i]),
+		assert_int_equal(codec_encode(requests[i], SPAN("a"), SPAN("b"),
+					      false, &outs[i]),
 				 ERR_OK);
 	for (size_t i = REQUESTS; i-- > 0;)
-		assert_int_equal(codec_encode(*state, requests[i], SPAN(""),
-					      SPAN("c"), true, &outs[i]),
+		assert_int_equal(codec_encode(requests[i], SPAN(""), SPAN("c"),
+					      true, &outs[i]),
 				 ERR_OK);
 	for (size_t i = 0; i < REQUESTS; i++) {
 		assert_string_equal(
@@ -391,7 +391,7 @@ static void many_requests_cost_no_descriptor(void **state)
 		struct codec_request *request = decode(*state, 1);
 
 		buf_clear(&out);
-		assert_int_equal(codec_encode(*state, request, SPAN("head"),
+		assert_int_equal(codec_encode(request, SPAN("head"),
 					      SPAN("body"), i % 3 != 0, &out),
 				 ERR_OK);
 		codec_request_free(&request);
@@ -408,8 +408,8 @@ static void a_full_output_is_told(void **state)
 	buf_init(&out, 100);
 	buf_init(&body, ANSWER_MAX);
 	append_pattern(&body, 200000);
-	assert_int_equal(codec_encode(*state, request, SPAN("head"),
-				      buf_span(&body), true, &out),
+	assert_int_equal(codec_encode(request, SPAN("head"), buf_span(&body),
+				      true, &out),
 			 ERR_BODY_TOO_LARGE);
 	codec_request_free(&request);
 	buf_deinit(&out);
