@@ -204,8 +204,9 @@ static enum exchange_outcome created(struct exchange *exchange,
 	memcpy(message.date, row->date, sizeof(message.date));
 	response->status = 201;
 	response->content_type = "application/json";
-	buf_appendf(&response->headers,
-		    "Location: /api/message?ID=%" PRIu64 "\r\n", row->id);
+	buf_append_text(&response->headers, "Location: /api/message?ID=");
+	buf_append_u64(&response->headers, row->id);
+	buf_append_text(&response->headers, "\r\n");
 	if (row->replayed)
 		buf_append_text(&response->headers,
 				"Idempotency-Replayed: true\r\n");
