@@ -28,8 +28,8 @@ proxy_load() {
 }
 
 # render FILE COUNT FROM TO [FROM TO]…: prints a file of webserver-configs. The line
-# of the first replica stands for all COUNT of them; elsewhere each text FROM becomes
-# TO. Comments stay as they are.
+# of the first replica stands for all COUNT of them, unless it has a weight, which is its
+# own; elsewhere each text FROM becomes TO. Comments stay as they are.
 render() {
   local file=$repository/webserver-configs/$1 count=$2
   shift 2
@@ -43,6 +43,8 @@ render_lines() {
   while IFS= read -r line || [[ -n $line ]]; do
     if [[ $line =~ ^[[:blank:]]*# ]]; then
       :
+    elif [[ $line == */run/buzon/buzon-1.sock*weight=* ]]; then
+      line=${line//"/run/buzon/"/"$var/run/"}
     elif [[ $line == */run/buzon/buzon-1.sock* ]]; then
       for ((number = 1; number <= count; number++)); do
         printf '%s\n' "${line//buzon-1/buzon-$number}"

@@ -45,7 +45,7 @@ class Nginx:
         for old, new in (
             ("upstream buzon ", "upstream buzon-1 "),
             ("zone buzon ", "zone buzon-1 "),
-            ("fastcgi_pass buzon;", "fastcgi_pass buzon-1;"),
+            ("fastcgi_pass $buzon_upstream;", "fastcgi_pass buzon-1;"),
             (f"listen 127.0.0.1:{self.system.port};", f"listen 127.0.0.1:{port};"),
         ):
             if old not in lines:
