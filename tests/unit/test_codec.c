@@ -225,16 +225,14 @@ static const struct {
 	{ "a head alone", 150, 0 },
 	{ "a body of one byte", 150, 1 },
 	{ "a body alone", 0, 1 },
-	{ "head and body fill libfcgi's buffer", 184, 8000 },
-	{ "a body as large as a record in libfcgi", 150, 8184 },
-	{ "a body as large as libfcgi's buffer", 150, 8192 },
+	{ "head and body fill a record", 150, 65378 },
+	{ "head and body, and a byte more than a record", 150, 65379 },
 	{ "a body as large as a record may be", 150, 65535 },
-	{ "a slice", 150, 65536 },
-	{ "a byte more than a slice", 150, 65537 },
-	{ "a body that needs slices", 150, 200000 },
+	{ "a body alone that fills a record", 0, 65528 },
+	{ "a body that needs several records", 150, 200000 },
 	{ "the largest body", 150, 2 * 1024 * 1024 },
-	{ "a head that needs slices", 300000, 10 },
-	{ "both of one slice", 65536, 65536 },
+	{ "a head that needs several records", 300000, 10 },
+	{ "a head that fills a record, and a body that does", 65528, 65528 },
 };
 
 static void an_answer_comes_out_as_records(void **state)
