@@ -136,9 +136,10 @@ class Slap:
     def rate(self, workload: str, connections: int, queries: int) -> float:
         each = max(queries // connections, 2)
         seconds = self.seconds(str(self.statements(workload)), connections, each)
-        # Its clients connect within the time that it tells.
-        seconds -= self.seconds("DO 0", connections, 1) if connections > 1 else 0
-        return each * connections / max(seconds, 0.001)
+        # Its clients connect within the time that it tells. Where that is short, connecting
+        # alone may happen to take longer.
+        connecting = self.seconds("DO 0", connections, 1) if connections > 1 else 0
+        return each * connections / max(seconds - connecting, seconds / 2)
 
     def seconds(self, query: str, connections: int, each: int) -> float:
         command = [
