@@ -6,8 +6,8 @@ import signal
 import socket
 import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 
+import memory
 from fastcgi import Address, Connection, FastcgiApi
 from system import System, short_directory, tail
 from waiting import wait_until
@@ -112,10 +112,7 @@ class Replica:
 
     def memory_kib(self, name: str = "VmRSS") -> int:
         """A figure of /proc/PID/status: VmRSS now, VmHWM at the highest."""
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith(f"{name}:"):
-                return int(line.split()[1])
-        raise AssertionError(f"no {name}")
+        return memory.kib(self.pid, name)
 
     def forget_highest_memory(self) -> None:
-        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+        memory.forget_highest(self.pid)

@@ -51,6 +51,17 @@ def is_alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
+def refuses(path: Path) -> bool:
+    """True when nobody listens at this socket any more. A process that was killed listens
+    until the last of its threads has ended, also when it is a zombie already."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return True
+    return False
+
+
 def is_trouble(line: str) -> bool:
     """A line of a replica's log that is no everyday one."""
     everyday = '"level":"info"' in line and not re.search(r'"status":5\d\d', line)

@@ -5,13 +5,11 @@ the others while that one does not answer."""
 import json
 import os
 import signal
-import socket
 from collections import Counter
 from contextlib import closing
-from pathlib import Path
 
 from http_client import unique
-from system import System
+from system import System, refuses
 from waiting import wait_until
 
 MESSAGES = 10
@@ -31,11 +29,6 @@ def posted_to(system: System, sender: str) -> Counter[str]:
         for line in (system.var / "log" / f"{name}.log").read_text().splitlines()
         if line.startswith("{") and json.loads(line).get("request_id") in identifiers
     )
-
-
-def refuses(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(path)) != 0
 
 
 def test_posts_go_to_the_first_replica_while_it_answers() -> None:

@@ -4,7 +4,6 @@ under load: no request is lost."""
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from load import ALIVE, NEWEST, Load
 from patient import PatientApi, Resets
 from problems import assert_own_problem
 from replica_logs import ReplicaLogs
-from system import System
+from system import System, refuses
 from waiting import wait_until
 from web_server import MIGRATE, rerender
 
@@ -76,15 +75,6 @@ def assert_answered(system: System, load: Load, seconds: float) -> None:
     load.assert_reads(NEWEST, seconds)
     with closing(system.api()) as api:
         load.assert_stored_once(api)
-
-
-def refuses(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            return True
-    return False
 
 
 def wait_for_load(system: System, load: Load) -> None:
