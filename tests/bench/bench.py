@@ -5,6 +5,7 @@ scripts/bench --help."""
 
 import argparse
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -164,17 +165,15 @@ class Run:
 
 
 def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text}; it must be 1 or more")
-    return value
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}; it must be a number, 1 or more")
+    return int(text)
 
 
 def duration(text: str) -> float:
-    value = float(text)
-    if not 0.1 <= value <= 60:
-        raise argparse.ArgumentTypeError(f"{text}; it must be 0.1 to 60 seconds")
-    return value
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]+)?", text) or not 0.1 <= float(text) <= 60:
+        raise argparse.ArgumentTypeError(f"{text!r}; it must be 0.1 to 60 seconds")
+    return float(text)
 
 
 def sizes(text: str) -> tuple[int, ...]:
