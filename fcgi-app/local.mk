@@ -66,6 +66,8 @@ libbuzon_a_SOURCES = \
 	fcgi-app/gate/intake.h \
 	fcgi-app/gate/parameters.c \
 	fcgi-app/gate/parameters.h \
+	fcgi-app/gate/scheduling.c \
+	fcgi-app/gate/scheduling.h \
 	fcgi-app/gate/workers.c \
 	fcgi-app/gate/workers.h \
 	fcgi-app/inbox/appender.c \

@@ -45,6 +45,7 @@ unit_tests = \
 	tests/unit/test_problem \
 	tests/unit/test_query \
 	tests/unit/test_router \
+	tests/unit/test_scheduling \
 	tests/unit/test_settings \
 	tests/unit/test_store_mariadb \
 	tests/unit/test_utf8 \
@@ -74,6 +75,8 @@ tests_unit_test_form_LDFLAGS = $(AM_LDFLAGS) \
 tests_unit_test_json_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=json_object_get_string_len \
 	-Wl,--wrap=json_tokener_new_ex
+tests_unit_test_scheduling_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=sched_setscheduler
 tests_unit_test_store_mariadb_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=clock_gettime \
 	-Wl,--wrap=mysql_close \

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gate/connections.h"
+#include "gate/scheduling.h"
 
 enum {
 	EVENTS_A_TURN = 256,
@@ -34,6 +35,7 @@ enum {
 
 struct gate {
 	struct connections connections;
+	struct scheduling scheduling;
 	int listen_fd; /* -1 from the drain on */
 	int signal_fd;
 	size_t connections_max;
@@ -215,6 +217,7 @@ static bool turn(struct gate *gate)
 		drain(gate);
 	connections_sweep(connections);
 	accept_again(gate);
+	scheduling_adapt(&gate->scheduling, connections->count);
 	return true;
 }
 
@@ -251,6 +254,7 @@ static bool start(struct gate *gate, const struct settings *settings,
 			  strerrordesc_np(errno));
 		return false;
 	}
+	scheduling_init(&gate->scheduling);
 	gate->accepting = true;
 	gate->connections_max = (size_t)settings->max_connections;
 	connections->service = service;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Connections that idle, stall or do not read delay nobody."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -101,6 +102,23 @@ def test_a_slow_but_steady_request_is_served(replica: Replica) -> None:
             wait_until(lambda: time.monotonic() >= due, 2, "its time has come")
             slow.send(request[number * size : (number + 1) * size])
         assert slow.read_reply().answer().status == 200
+
+
+@pytest.mark.parametrize("connections", [1, 64])
+def test_only_many_connections_are_served_without_interrupting(
+    replica: Replica, connections: int
+) -> None:
+    """Which is how the kernel is asked to schedule the thread that serves them."""
+    policy = os.SCHED_BATCH if connections > 1 else os.SCHED_OTHER
+    with ExitStack() as stack:
+        for _ in range(connections):
+            assert stack.enter_context(replica.api()).get("/api/test").status == 200
+        assert os.sched_getscheduler(replica.pid) == policy
+    wait_until(
+        lambda: os.sched_getscheduler(replica.pid) == os.SCHED_OTHER,
+        5,
+        "it is scheduled as before",
+    )
 
 
 @pytest.fixture
