@@ -135,10 +135,12 @@ def how(options: Options) -> str:
 Everything runs on one machine, at the same time up and one after the other under load: the
 load generator, nginx, the services, MariaDB. All services are behind the same nginx, with
 the same log and the same settings, and store in the same table of the same MariaDB, which
-writes each commit to the disk before it is answered. A round measures each contestant once,
-for {options.seconds:g} s each, and begins with another one than the round before (number of
-rounds: {options.rounds}). A ratio is of two figures of the same round. What stands here is the
-median of the rounds, with the lowest and the highest.
+writes each commit to the disk before it is answered. It has a quarter of the memory for its
+pages, a redo log in which some seconds of writing have room, and indexes as full as those
+that have grown; what it has not yet written to its tables it writes before each measurement.
+A round measures each contestant once, for {options.seconds:g} s each, and begins with another one
+than the round before (number of rounds: {options.rounds}). A ratio is of two figures of the same
+round. What stands here is the median of the rounds, with the lowest and the highest.
 
 - **test**, **POST** (100 bytes, and 4 KB), **GET by ID**, **page** (100 messages of one
   sender behind a random ID), **mixed**: `wrk`, {CONNECTIONS} kept connections and

@@ -8,6 +8,9 @@ from database import Database
 from waiting import wait_until
 
 FILL_SECONDS = 3600
+# Percent: about as full as random keys leave the pages of an index that has grown. Sorted
+# keys would fill them up, and each of the first messages then had to split some of them.
+FILL_FACTOR = 70
 # Rows beyond its size that a table may have when a measurement begins, as a share.
 SURPLUS = 0.25
 DELETED_AT_ONCE = 50_000
@@ -22,7 +25,7 @@ class FillError(Exception):
 def fill(database: Database, rows: int) -> None:
     """The messages 1 to ROWS, of 100 senders and 100 distinct bytes each."""
     # Into an empty table, and with these off, MariaDB sorts the keys first, which takes
-    # half the time.
+    # half the time; see FILL_FACTOR for how full it makes the pages then.
     sql = (
         "SET unique_checks = 0, foreign_key_checks = 0;"
         "TRUNCATE TABLE message;"
@@ -53,6 +56,12 @@ def trim(database: Database, rows: int) -> None:
     for _ in range(0, surplus, DELETED_AT_ONCE):
         database.run(f"DELETE FROM message WHERE id > {rows} LIMIT {DELETED_AT_ONCE}")
     wait_until(lambda: cleared(database), 120, "MariaDB has cleared away what was deleted")
+
+
+def write_back(database: Database) -> None:
+    """MariaDB writes to its files what they do not have yet; otherwise it would do so while
+    others are measured."""
+    database.run("FLUSH TABLES message FOR EXPORT; UNLOCK TABLES")
 
 
 def cleared(database: Database) -> bool:
