@@ -47,6 +47,7 @@ unit_tests = \
 	tests/unit/test_router \
 	tests/unit/test_scheduling \
 	tests/unit/test_settings \
+	tests/unit/test_spares \
 	tests/unit/test_store_mariadb \
 	tests/unit/test_utf8 \
 	tests/unit/test_workers

@@ -11,8 +11,6 @@
 #include "gate/conversation.h"
 
 enum {
-	/* What an idle connection may keep for its next answer. */
-	OUTBOX_KEPT_BYTES = 4096,
 	/* Requests of one connection in one turn, so that others get theirs. */
 	MOVES_A_TURN = 64,
 };
@@ -104,6 +102,9 @@ static bool keep_leftover(struct connection *connection, struct span rest)
 static void feed(struct connection *connection, struct span bytes,
 		 size_t *used_r)
 {
+	if (intake_idle(&connection->intake))
+		spares_lend(&connection->owner->spares,
+			    &connection->intake.parameters);
 	switch (intake_feed(&connection->intake, bytes.data, bytes.length,
 			    used_r)) {
 	case INTAKE_MORE:
@@ -188,9 +189,7 @@ static bool send_out(struct connection *connection)
 	ssize_t count;
 
 	if (rest.length == 0) {
-		if (connection->outbox.capacity > OUTBOX_KEPT_BYTES)
-			buf_deinit(&connection->outbox);
-		buf_clear(&connection->outbox);
+		spares_take(&connection->owner->spares, &connection->outbox);
 		connection->outbox_sent = 0;
 		if (connection->watches_room)
 			(void)watch(connection, EPOLL_CTL_MOD, false);

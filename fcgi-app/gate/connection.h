@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "gate/codec.h"
 #include "gate/intake.h"
+#include "gate/spares.h"
 #include "gate/workers.h"
 
 /*
@@ -91,6 +92,7 @@ struct connections {
 	struct connection_list queued;
 	struct connection_list closed;
 	char *received; /* where recv() puts bytes before they are looked at */
+	struct spares spares; /* of the buffers that a request needs */
 
 	pthread_mutex_t returned_mutex;
 	struct connection *returned_first;

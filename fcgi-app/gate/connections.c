@@ -27,6 +27,7 @@ void connections_deinit(struct connections *connections)
 		connection_close(TAILQ_FIRST(&connections->all));
 	connections_sweep(connections);
 	pthread_mutex_destroy(&connections->returned_mutex);
+	spares_deinit(&connections->spares);
 	free(connections->received);
 	connections->received = NULL;
 }

@@ -20,12 +20,14 @@ static bool last_answer_of(const struct connection *connection)
 static void free_exchange(struct connection *connection)
 {
 	struct exchange *exchange = &connection->exchange;
+	struct spares *spares = &connection->owner->spares;
 
 	if (exchange->free_state != NULL)
 		exchange->free_state(exchange->state);
 	exchange->state = NULL;
 	exchange->free_state = NULL;
-	http_response_deinit(&exchange->response);
+	spares_take(spares, &exchange->response.headers);
+	spares_take(spares, &exchange->response.body);
 	codec_request_free(&connection->request);
 }
 
@@ -84,6 +86,7 @@ static void finish(struct connection *connection)
 static enum err encode(struct connection *connection, bool last)
 {
 	struct http_response *response = &connection->exchange.response;
+	struct spares *spares = &connection->owner->spares;
 	struct buf head;
 	struct span body = buf_span(&response->body);
 	enum err err = buf_error(&response->body);
@@ -91,6 +94,8 @@ static enum err encode(struct connection *connection, bool last)
 	if (err != ERR_OK)
 		return err;
 	buf_init(&head, 2 * HTTP_EXTRA_HEADERS_BYTES);
+	spares_lend(spares, &head);
+	spares_lend(spares, &connection->outbox);
 	if (!connection->head_sent)
 		http_append_head(&head, response,
 				 connection->exchange.request.id);
@@ -100,7 +105,7 @@ static enum err encode(struct connection *connection, bool last)
 	if (err == ERR_OK)
 		err = codec_encode(connection->request, buf_span(&head), body,
 				   last, &connection->outbox);
-	buf_deinit(&head);
+	spares_take(spares, &head);
 	connection->body_bytes += body.length;
 	return err;
 }
@@ -202,6 +207,7 @@ static void run(struct connection *connection)
 void conversation_start(struct connection *connection)
 {
 	struct exchange *exchange = &connection->exchange;
+	struct spares *spares = &connection->owner->spares;
 	struct intake *intake = &connection->intake;
 
 	connection->request =
@@ -230,12 +236,16 @@ void conversation_start(struct connection *connection)
 	exchange->request.body_too_large = intake->body_too_large;
 	exchange->request.headers_too_large = intake->parameters_too_large;
 	http_response_init(&exchange->response, BODY_MAX_BYTES);
+	spares_lend(spares, &exchange->response.headers);
+	spares_lend(spares, &exchange->response.body);
 	router_dispatch(exchange);
 	run(connection);
 }
 
 void conversation_sent(struct connection *connection)
 {
+	struct spares *spares = &connection->owner->spares;
+
 	if (!connection->finished) {
 		run(connection);
 		return;
@@ -245,6 +255,8 @@ void conversation_sent(struct connection *connection)
 		return;
 	}
 	intake_reset(&connection->intake);
+	spares_take(spares, &connection->intake.parameters);
+	spares_take(spares, &connection->intake.body);
 	connection->state = CONNECTION_RECEIVING;
 }
 

@@ -11,8 +11,6 @@ enum {
 	RECORD_STDIN = 5,
 	ROLE_RESPONDER = 1,
 	FLAG_KEEP_CONNECTION = 1,
-	/* What an idle connection may keep for its next request. */
-	KEPT_BYTES = 4096,
 };
 
 enum phase { PHASE_BEGIN, PHASE_PARAMETERS, PHASE_BODY, PHASE_WHOLE };
@@ -30,18 +28,10 @@ void intake_deinit(struct intake *intake)
 	buf_deinit(&intake->body);
 }
 
-static void forget(struct buf *buf)
-{
-	if (buf->capacity > KEPT_BYTES)
-		buf_deinit(buf);
-	else
-		buf_clear(buf);
-}
-
 void intake_reset(struct intake *intake)
 {
-	forget(&intake->parameters);
-	forget(&intake->body);
+	buf_clear(&intake->parameters);
+	buf_clear(&intake->body);
 	intake->parameters_too_large = false;
 	intake->body_too_large = false;
 	intake->begin_length = 0;

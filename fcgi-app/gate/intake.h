@@ -55,7 +55,7 @@ void intake_deinit(struct intake *intake);
 enum intake_result intake_feed(struct intake *intake, const char *bytes,
 			       size_t length, size_t *used_r);
 
-/* Makes ready for the next request; keeps little memory. */
+/* Makes ready for the next request. The buffers keep their memory. */
 void intake_reset(struct intake *intake);
 
 /* True where nothing of a next request has arrived. */
