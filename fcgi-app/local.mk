@@ -19,6 +19,8 @@ libbuzon_a_SOURCES = \
 	fcgi-app/api/handle_message_post.c \
 	fcgi-app/api/handle_test.c \
 	fcgi-app/api/handlers.h \
+	fcgi-app/api/listing.c \
+	fcgi-app/api/listing.h \
 	fcgi-app/api/query.c \
 	fcgi-app/api/query.h \
 	fcgi-app/api/router.c \

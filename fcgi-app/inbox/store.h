@@ -71,6 +71,7 @@ struct store_operations {
 /* Every implementation begins with this. */
 struct store {
 	const struct store_operations *operations;
+	uint64_t seen_id; /* see store_seen_id(); kept by store_read() */
 };
 
 /* Makes a store for the calling thread; NULL when there is no memory. */
@@ -119,6 +120,15 @@ static inline enum err store_read(struct store *store,
 				  store_visit_fn *visit, void *context)
 {
 	return store->operations->read(store, filter, visit, context);
+}
+
+/*
+ * The highest ID that store_read() has seen on the connection that the store
+ * has now; 0 where it has seen none. Up to there the next read is complete.
+ */
+static inline uint64_t store_seen_id(const struct store *store)
+{
+	return store->seen_id;
 }
 
 /*

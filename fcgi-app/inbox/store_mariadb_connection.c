@@ -48,6 +48,7 @@ void store_mariadb_disconnect(struct mariadb_store *mariadb)
 	/* First, so that statements need not be closed one by one over it. */
 	mysql_close(mariadb->connection);
 	mariadb->connection = NULL;
+	mariadb->store.seen_id = 0;
 	for (size_t i = 0; i < APPEND_STATEMENTS; i++)
 		close_statement(&mariadb->append_statements[i]);
 	for (size_t i = 0; i < READ_STATEMENTS; i++)

@@ -4,11 +4,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-static bool visit_row(const struct store_mariadb_row *row, bool ids_only,
+static bool visit_row(struct mariadb_store *mariadb, bool ids_only,
 		      store_visit_fn *visit, void *context)
 {
+	const struct store_mariadb_row *row = &mariadb->row;
 	struct message message = { .id = row->id };
 
+	if (row->id > mariadb->store.seen_id)
+		mariadb->store.seen_id = row->id;
 	if (!ids_only) {
 		message.from = (struct span){ row->sender, row->sender_length };
 		message.content =
@@ -31,7 +34,7 @@ static enum result fetch(struct mariadb_store *mariadb, MYSQL_STMT *statement,
 		if (rc != 0)
 			break;
 		visited = true;
-		if (!visit_row(&mariadb->row, ids_only, visit, context))
+		if (!visit_row(mariadb, ids_only, visit, context))
 			break;
 	}
 	if (rc == MYSQL_DATA_TRUNCATED)

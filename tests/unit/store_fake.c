@@ -31,6 +31,7 @@ struct store_fake {
 	pthread_cond_t changed;
 	struct script scripts[STORE_FAKE_CALLS];
 	size_t fail_after_visits;
+	uint64_t hidden_id; /* 0: none */
 	struct fake_message *messages;
 	size_t count;
 	size_t capacity;
@@ -228,10 +229,10 @@ static bool matches(const struct message *message,
 }
 
 /* visits_max: how many messages to visit at most. */
-static void visit_all(const struct store_fake *fake,
-		      const struct store_filter *filter, uint64_t visits_max,
-		      store_visit_fn *visit, void *context)
+static void visit_all(struct store *store, const struct store_filter *filter,
+		      uint64_t visits_max, store_visit_fn *visit, void *context)
 {
+	const struct store_fake *fake = fake_of(store);
 	uint64_t visited = 0;
 
 	for (size_t i = 0; i < fake->count && visited < visits_max; i++) {
@@ -241,9 +242,11 @@ static void visit_all(const struct store_fake *fake,
 		const struct message *message = &fake->messages[at].message;
 		struct message only_id = { .id = message->id };
 
-		if (!matches(message, filter))
+		if (!matches(message, filter) || message->id == fake->hidden_id)
 			continue;
 		visited++;
+		if (message->id > store->seen_id)
+			store->seen_id = message->id;
 		if (!visit(filter->ids_only ? &only_id : message, context))
 			return;
 	}
@@ -264,7 +267,8 @@ static enum err fake_read(struct store *store,
 	err = begin(fake, STORE_FAKE_READ);
 	if (err != ERR_OK && visits_max > fake->fail_after_visits)
 		visits_max = fake->fail_after_visits;
-	visit_all(fake, filter, visits_max, visit, context);
+	visit_all(store, filter, visits_max, visit, context);
+	fake->hidden_id = 0;
 	pthread_mutex_unlock(&fake->mutex);
 	return err;
 }
@@ -393,6 +397,13 @@ void store_fake_fail_after(struct store_fake *fake, size_t visits)
 {
 	pthread_mutex_lock(&fake->mutex);
 	fake->fail_after_visits = visits;
+	pthread_mutex_unlock(&fake->mutex);
+}
+
+void store_fake_hide_once(struct store_fake *fake, uint64_t id)
+{
+	pthread_mutex_lock(&fake->mutex);
+	fake->hidden_id = id;
 	pthread_mutex_unlock(&fake->mutex);
 }
 

@@ -51,6 +51,12 @@ void store_fake_fail(struct store_fake *fake, enum store_fake_call call,
 void store_fake_fail_after(struct store_fake *fake, size_t visits);
 
 /*
+ * The next read does not see this message yet, though it sees later ones: its
+ * snapshot was taken while both were committed.
+ */
+void store_fake_hide_once(struct store_fake *fake, uint64_t id);
+
+/*
  * Calls of a kind wait at their beginning from now on, until they are
  * released.
  */

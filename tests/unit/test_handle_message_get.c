@@ -229,6 +229,16 @@ static void a_page_has_what_the_parameters_name(void **state)
 	}
 }
 
+/* The store has then seen all that there is. */
+static void read_all(struct bench *bench)
+{
+	struct answer answer;
+
+	bench_serve(bench, &(struct ask){ .target = "/api/message" }, &answer);
+	assert_int_equal(answer.status, 200);
+	answer_deinit(&answer);
+}
+
 static void an_empty_inbox_is_an_empty_list(void **state)
 {
 	static const struct {
@@ -459,6 +469,87 @@ static void what_arrives_during_a_full_page_is_not_in_it(void **state)
 	answer_deinit(&answer);
 }
 
+/* Of ten messages the next read does not see the fifth. */
+static void a_page_has_all_up_to_its_last_message(void **state)
+{
+	static const struct {
+		const char *comment;
+		uint64_t seen; /* messages that were there at an earlier read */
+		const char *target;
+		uint64_t first, last;
+		const char *link;
+		size_t reads;
+	} rows[] = {
+		{ "all are new", 0, "", 1, 10, NULL, 2 },
+		{ "the newest are new", 8, "", 1, 10, NULL, 2 },
+		{ "one is new", 9, "", 1, 10, NULL, 2 },
+		{ "a page that ends with a new one", 6, "?limit=7", 1, 7,
+		  "</api/message?limit=7&after=7>; rel=\"next\"", 2 },
+		{ "a page whose next one is new", 7, "?limit=7&after=5", 6, 10,
+		  NULL, 2 },
+		{ "downwards", 8, "?order=desc", 10, 1, NULL, 2 },
+		{ "all up to one", 0, "?before=9", 1, 8, NULL, 2 },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct bench *bench = *state;
+		struct answer answer;
+		struct buf target;
+		size_t reads;
+
+		buf_init(&target, 100);
+		buf_appendf(&target, "/api/message%s%c", rows[i].target, '\0');
+		add_short(bench, rows[i].seen);
+		read_all(bench);
+		add_short(bench, 10 - rows[i].seen);
+		reads = store_fake_calls(bench->fake, STORE_FAKE_READ);
+		store_fake_hide_once(bench->fake, 5);
+		bench_serve(bench, &(struct ask){ .target = target.data },
+			    &answer);
+		reads = store_fake_calls(bench->fake, STORE_FAKE_READ) - reads;
+		if (!body_is(&answer, false, rows[i].first, rows[i].last, 0) ||
+		    !header_is(&answer, "Link", rows[i].link) ||
+		    reads != rows[i].reads)
+			fail_msg("%s: %zu reads, %s%s", rows[i].comment, reads,
+				 answer.head.data, answer_text(&answer));
+		answer_deinit(&answer);
+		buf_deinit(&target);
+		assert_int_equal(tear_down(state), 0);
+		assert_int_equal(set_up(state), 0);
+	}
+}
+
+static void what_was_seen_before_is_read_once(void **state)
+{
+	static const struct {
+		const char *target;
+		uint64_t first, last;
+	} rows[] = {
+		{ "/api/message", 1, 10 },
+		{ "/api/message?limit=10", 1, 10 },
+		{ "/api/message?limit=3", 1, 3 },
+		{ "/api/message?limit=3&after=7", 8, 10 },
+		{ "/api/message?after=10", 0, 0 },
+	};
+	struct bench *bench = *state;
+
+	add_short(bench, 10);
+	read_all(bench);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct answer answer;
+		size_t reads = store_fake_calls(bench->fake, STORE_FAKE_READ);
+
+		bench_serve(bench, &(struct ask){ .target = rows[i].target },
+			    &answer);
+		reads = store_fake_calls(bench->fake, STORE_FAKE_READ) - reads;
+		if (reads != 1 ||
+		    !body_is(&answer, false, rows[i].first, rows[i].last, 0))
+			fail_msg("%s: %zu reads, %s", rows[i].target, reads,
+				 answer_text(&answer));
+		answer_deinit(&answer);
+	}
+}
+
 static void fail_next_read(struct bench *bench, void *context)
 {
 	const size_t *visits = context;
@@ -661,6 +752,8 @@ int main(void)
 		TEST(all_messages_come_as_lines_in_bounded_memory),
 		TEST(what_arrives_during_a_stream_is_not_in_it),
 		TEST(what_arrives_during_a_full_page_is_not_in_it),
+		TEST(a_page_has_all_up_to_its_last_message),
+		TEST(what_was_seen_before_is_read_once),
 		TEST(an_error_in_a_later_piece_breaks_the_answer),
 		TEST(an_error_before_the_first_piece_is_told),
 		TEST(without_a_store_there_is_no_memory),

@@ -433,6 +433,31 @@ static bool check_id_visit(const struct message *message, void *context)
 	return count_visit(message, context);
 }
 
+static void what_was_seen_is_known_as_long_as_its_connection(void **state)
+{
+	static const struct mysql_fake_row high[] = { { 7, "a", "b", false },
+						      { 9, "a", "b", false },
+						      { 3, "a", "b", false } };
+	static const struct mysql_fake_row low[] = { { 5, "a", "b", false } };
+	const struct store_filter filter = { .limit = 9 };
+	size_t visits = 0;
+
+	(void)state;
+	assert_int_equal(store_seen_id(store), 0);
+	mysql_fake_set_rows(high, COUNT(high));
+	assert_int_equal(store_read(store, &filter, count_visit, &visits),
+			 ERR_OK);
+	assert_int_equal(store_seen_id(store), 9);
+	mysql_fake_set_rows(low, COUNT(low));
+	assert_int_equal(store_read(store, &filter, count_visit, &visits),
+			 ERR_OK);
+	assert_int_equal(store_seen_id(store), 9);
+	mysql_fake_hang_up();
+	assert_int_equal(store_read(store, &filter, count_visit, &visits),
+			 ERR_OK);
+	assert_int_equal(store_seen_id(store), 5);
+}
+
 static void a_read_visits_each_message(void **state)
 {
 	struct store_filter filter = { .limit = 9 };
@@ -767,6 +792,7 @@ int main(void)
 		TEST(each_append_size_has_a_statement_of_its_own),
 		TEST(a_stale_connection_is_replaced_before_anything_is_sent),
 		TEST(a_read_visits_each_message),
+		TEST(what_was_seen_is_known_as_long_as_its_connection),
 		TEST(a_find_is_tried_again_only_before_the_first_visit),
 		TEST(a_visit_ends_the_reading),
 		TEST(a_message_too_large_for_the_api_is_not_visited),

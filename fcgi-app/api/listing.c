@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/listing.h"
+
+enum {
+	/*
+	 * An answer up to this size is sent whole, with its Content-Length. A
+	 * longer one is streamed in pieces of about this size, so that the
+	 * memory it takes does not depend on how much there is to tell.
+	 */
+	PIECE_BYTES = 256 * 1024,
+	/* Messages read at once: few at first, more while they are short. */
+	ROWS_FIRST = 128,
+	ROWS_MAX = 8192,
+};
+
+void listing_init(struct listing *listing, const struct store_filter *filter,
+		  uint64_t left, bool ndjson, struct buf *body)
+{
+	*listing = (struct listing){
+		.filter = *filter,
+		.ndjson = ndjson,
+		.left = left,
+		.body = body,
+		.rows = ROWS_FIRST,
+	};
+}
+
+void listing_begin(struct listing *listing)
+{
+	if (!listing->ndjson)
+		buf_append_char(listing->body, '[');
+}
+
+void listing_end(struct listing *listing)
+{
+	if (!listing->ndjson)
+		buf_append_char(listing->body, ']');
+}
+
+void listing_append(struct listing *listing, const struct message *message)
+{
+	if (!listing->ndjson && listing->written > 0)
+		buf_append_char(listing->body, ',');
+	message_append_json(listing->body, message);
+	if (listing->ndjson)
+		buf_append_char(listing->body, '\n');
+	listing->written++;
+}
+
+static void end_before(struct listing *listing, uint64_t id)
+{
+	listing->filter.has_before = true;
+	listing->filter.before = id;
+}
+
+static void move_cursor(struct listing *listing, uint64_t id)
+{
+	listing->last_id = id;
+	if (listing->filter.order == STORE_DESCENDING) {
+		end_before(listing, id);
+	} else {
+		listing->filter.has_after = true;
+		listing->filter.after = id;
+	}
+}
+
+static bool visit(const struct message *message, void *context)
+{
+	struct listing *listing = context;
+
+	if (listing->left == 0) {
+		listing->beyond = true;
+		return false;
+	}
+	if (listing->body->length >= PIECE_BYTES) {
+		listing->full = true;
+		return false;
+	}
+	listing_append(listing, message);
+	move_cursor(listing, message->id);
+	if (listing->left != LISTING_ALL)
+		listing->left--;
+	return true;
+}
+
+static enum err read_up_to(struct listing *listing, struct store *store,
+			   uint64_t rows)
+{
+	listing->filter.limit = rows;
+	listing->full = false;
+	return store == NULL
+		       ? ERR_OUT_OF_MEMORY
+		       : store_read(store, &listing->filter, visit, listing);
+}
+
+static bool keep_id(const struct message *message, void *context)
+{
+	uint64_t *id = context;
+
+	*id = message->id;
+	return false;
+}
+
+/*
+ * An answer is complete below an ID that an earlier read has seen, and only
+ * there (see store.h); and a stream without an end would go on for as long as
+ * others write faster than it is read.
+ */
+enum err listing_find_end(struct listing *listing, struct store *store,
+			  bool *none_r)
+{
+	struct store_filter newest = listing->filter;
+	uint64_t newest_id = 0;
+	enum err err;
+
+	newest.order = STORE_DESCENDING;
+	newest.limit = 1;
+	newest.ids_only = true;
+	err = store == NULL ? ERR_OUT_OF_MEMORY
+			    : store_read(store, &newest, keep_id, &newest_id);
+	end_before(listing, newest_id + 1);
+	*none_r = newest_id == 0;
+	return err;
+}
+
+static bool count_on(const struct message *message, void *context)
+{
+	struct listing *listing = context;
+
+	if (listing->left == 0) {
+		listing->beyond = true;
+		return false;
+	}
+	listing->last_id = message->id;
+	listing->left--;
+	return true;
+}
+
+/*
+ * The page is too long to be sent whole, but its Link has to go ahead of it:
+ * looks, by IDs alone, where it will end and whether more remain.
+ */
+static enum err look_ahead(struct listing *listing, struct store *store)
+{
+	struct listing ahead = *listing;
+	enum err err;
+
+	ahead.filter.ids_only = true;
+	ahead.filter.limit = listing->left + 1;
+	err = store_read(store, &ahead.filter, count_on, &ahead);
+	listing->last_id = ahead.last_id;
+	listing->beyond = ahead.beyond;
+	return err;
+}
+
+/*
+ * Reads a page upwards without looking for its end before, which is enough for
+ * whoever reads what has long been there: *done_r. If not, the page is to be
+ * read once more, up to where this read has seen it.
+ */
+static enum err read_at_once(struct listing *listing, struct store *store,
+			     bool *done_r)
+{
+	uint64_t seen_id = store == NULL ? 0 : store_seen_id(store);
+	size_t start_bytes = listing->body->length;
+	struct listing tried = *listing;
+	enum err err = read_up_to(&tried, store, listing->left + 1);
+
+	*done_r = !tried.full && tried.last_id <= seen_id;
+	if (*done_r)
+		*listing = tried;
+	if (err != ERR_OK || *done_r)
+		return err;
+	listing->body->length = start_bytes;
+	if (tried.full)
+		return listing_find_end(listing, store, done_r);
+	listing->beyond = tried.beyond;
+	end_before(listing, tried.last_id + 1);
+	return ERR_OK;
+}
+
+enum err listing_read_page(struct listing *listing, struct store *store)
+{
+	bool done;
+	enum err err = listing->filter.order == STORE_ASCENDING
+			       ? read_at_once(listing, store, &done)
+			       : listing_find_end(listing, store, &done);
+
+	if (err != ERR_OK || done)
+		return err;
+	err = read_up_to(listing, store, listing->left + 1);
+	if (err == ERR_OK && listing->full)
+		err = look_ahead(listing, store);
+	return err;
+}
+
+enum err listing_read_piece(struct listing *listing, struct store *store,
+			    bool *more_r)
+{
+	uint64_t before = listing->written;
+	uint64_t rows =
+		listing->rows < listing->left ? listing->rows : listing->left;
+	uint64_t read;
+	enum err err = read_up_to(listing, store, rows);
+
+	if (err != ERR_OK)
+		return err;
+	read = listing->written - before;
+	if (listing->full)
+		listing->rows = read;
+	else if (listing->body->length < PIECE_BYTES / 2 && rows < ROWS_MAX)
+		listing->rows = 2 * listing->rows;
+	*more_r = listing->left > 0 && (listing->full || read == rows);
+	if (!*more_r)
+		listing_end(listing);
+	return ERR_OK;
+}
