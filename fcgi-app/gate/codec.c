@@ -13,6 +13,7 @@
 
 enum {
 	RECORD_HEADER_BYTES = 8,
+	BEGIN_BYTES = 8, /* of a BEGIN_REQUEST, without its header */
 	RECORD_CONTENT_MAX_BYTES = 65535,
 	TYPE_BEGIN_REQUEST = 1,
 	TYPE_END_REQUEST = 3,
@@ -106,10 +107,20 @@ static unsigned char *put_record(unsigned char *at, int type,
 	return at + length;
 }
 
+/* How long compose() makes it. */
+static size_t composed_length(struct span pairs)
+{
+	size_t records = 3 + (pairs.length + RECORD_CONTENT_MAX_BYTES - 1) /
+				     RECORD_CONTENT_MAX_BYTES;
+
+	return records * RECORD_HEADER_BYTES + BEGIN_BYTES + pairs.length;
+}
+
 /* The request once more, as short and plain as it can be said. */
 static void compose(unsigned char *at, uint16_t request_id, struct span pairs)
 {
-	const unsigned char begin[8] = { 0, ROLE_RESPONDER, FLAG_KEEP };
+	const unsigned char begin[BEGIN_BYTES] = { 0, ROLE_RESPONDER,
+						   FLAG_KEEP };
 
 	at = put_record(at, TYPE_BEGIN_REQUEST, request_id, begin,
 			sizeof(begin));
@@ -122,9 +133,7 @@ static void compose(unsigned char *at, uint16_t request_id, struct span pairs)
 		pairs = span_from(pairs, piece);
 	}
 	at = put_record(at, TYPE_PARAMS, request_id, NULL, 0);
-	at = put_record(at, TYPE_STDIN, request_id, NULL, 0);
-	/* Were libfcgi ever to read on, it would meet a header it refuses. */
-	memset(at, 0, RECORD_HEADER_BYTES);
+	(void)put_record(at, TYPE_STDIN, request_id, NULL, 0);
 }
 
 /* libfcgi has closed the file as it would close a connection. */
@@ -139,18 +148,20 @@ struct codec_request *codec_decode(struct codec *codec, uint16_t request_id,
 				   struct span pairs)
 {
 	struct codec_request *request = calloc(1, sizeof(*request));
+	/* At the file's end: libfcgi reads 8 KiB where there is more. */
+	off_t start = (off_t)(INPUT_BYTES - composed_length(pairs));
 
 	assert(pairs.length <= INTAKE_PARAMETERS_MAX_BYTES);
 	if (request == NULL)
 		return NULL;
 	if (codec->bytes == NULL ||
-	    lseek(codec->descriptor, 0, SEEK_SET) != 0 ||
+	    lseek(codec->descriptor, start, SEEK_SET) != start ||
 	    FCGX_InitRequest(&request->fcgx, -1, 0) != 0) {
 		free(request);
 		return NULL;
 	}
 	request->id = request_id;
-	compose(codec->bytes, request_id, pairs);
+	compose(codec->bytes + start, request_id, pairs);
 	request->fcgx.ipcFd = codec->descriptor;
 	request->fcgx.keepConnection = 1;
 	if (FCGX_Accept_r(&request->fcgx) != 0) {
