@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A process that asks one replica for the newest messages, again and again."""
+"""A process that asks one replica for messages that are just being stored."""
 
 import json
 import re
@@ -14,30 +14,50 @@ AHEAD = 32
 NEWEST = encode("GET", "/api/message?order=desc&limit=30", keep=True)
 ID = re.compile(rb'"ID":(\d+)')
 
+# Lists of IDs, the greatest first, which nothing may be missing in.
+Pages = list[list[int]]
 
-def probe(socket: Path, count: int) -> list[list[int]]:
-    """The IDs of each page, the greatest first; the same page only once."""
-    pages: list[list[int]] = []
-    with Connection(socket) as connection:
-        connection.send(NEWEST * AHEAD)
-        for asked in range(count):
-            page = [int(found) for found in ID.findall(connection.read_reply().stdout)]
-            if not pages or pages[-1] != page:
-                pages.append(page)
-            if asked + AHEAD < count:
-                connection.send(NEWEST)
+
+def read_page(connection: Connection) -> list[int]:
+    return [int(found) for found in ID.findall(connection.read_reply().stdout)]
+
+
+def newest(connection: Connection, count: int) -> Pages:
+    """The newest messages, again and again; the same page only once."""
+    pages: Pages = []
+    connection.send(NEWEST * AHEAD)
+    for asked in range(count):
+        page = read_page(connection)
+        if not pages or pages[-1] != page:
+            pages.append(page)
+        if asked + AHEAD < count:
+            connection.send(NEWEST)
     return pages
 
 
+def follow(connection: Connection, count: int) -> Pages:
+    """Always what comes after the last one: all of it as one page."""
+    connection.send(NEWEST)
+    found = read_page(connection)[:1]
+    for _ in range(count):
+        target = f"/api/message?after={found[-1]}&limit=1000"
+        connection.send(encode("GET", target, keep=True))
+        found += read_page(connection)
+    return [found[::-1]]
+
+
+WAYS = {"newest": newest, "follow": follow}
+
+
 class Prober:
-    def __init__(self, socket: Path, count: int) -> None:
+    def __init__(self, socket: Path, way: str, count: int) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, __file__, str(socket), str(count)],
+            [sys.executable, __file__, str(socket), way, str(count)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
         )
 
-    def result(self) -> list[list[int]]:
+    def result(self) -> Pages:
         printed, _ = self.process.communicate(timeout=100)
         assert self.process.returncode == 0, "a reader has failed"
         return json.loads(printed)
@@ -50,5 +70,10 @@ class Prober:
         self.process.communicate()
 
 
+def main(socket: str, way: str, count: str) -> None:
+    with Connection(Path(socket)) as connection:
+        print(json.dumps(WAYS[way](connection, int(count))))
+
+
 if __name__ == "__main__":
-    print(json.dumps(probe(Path(sys.argv[1]), int(sys.argv[2]))))
+    main(*sys.argv[1:])
