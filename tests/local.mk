@@ -49,6 +49,7 @@ unit_tests = \
 	tests/unit/test_settings \
 	tests/unit/test_spares \
 	tests/unit/test_store_mariadb \
+	tests/unit/test_store_mariadb_find \
 	tests/unit/test_utf8 \
 	tests/unit/test_workers
 
@@ -78,7 +79,10 @@ tests_unit_test_json_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=json_tokener_new_ex
 tests_unit_test_scheduling_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=sched_setscheduler
-tests_unit_test_store_mariadb_LDFLAGS = $(AM_LDFLAGS) \
+tests_unit_test_store_mariadb_LDFLAGS = $(AM_LDFLAGS) $(mysql_fake_wraps)
+tests_unit_test_store_mariadb_find_LDFLAGS = $(AM_LDFLAGS) $(mysql_fake_wraps)
+
+mysql_fake_wraps = \
 	-Wl,--wrap=clock_gettime \
 	-Wl,--wrap=mysql_close \
 	-Wl,--wrap=mysql_errno \
@@ -86,6 +90,8 @@ tests_unit_test_store_mariadb_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=mysql_free_result \
 	-Wl,--wrap=mysql_get_server_info \
 	-Wl,--wrap=mysql_get_socket \
+	-Wl,--wrap=mysql_get_ssl_cipher \
+	-Wl,--wrap=mysql_get_timeout_value_ms \
 	-Wl,--wrap=mysql_init \
 	-Wl,--wrap=mysql_optionsv \
 	-Wl,--wrap=mysql_query \
@@ -99,7 +105,11 @@ tests_unit_test_store_mariadb_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=mysql_stmt_errno \
 	-Wl,--wrap=mysql_stmt_error \
 	-Wl,--wrap=mysql_stmt_execute \
+	-Wl,--wrap=mysql_stmt_execute_cont \
+	-Wl,--wrap=mysql_stmt_execute_start \
 	-Wl,--wrap=mysql_stmt_fetch \
+	-Wl,--wrap=mysql_stmt_fetch_cont \
+	-Wl,--wrap=mysql_stmt_fetch_start \
 	-Wl,--wrap=mysql_stmt_free_result \
 	-Wl,--wrap=mysql_stmt_init \
 	-Wl,--wrap=mysql_stmt_prepare \

@@ -56,6 +56,19 @@ struct store_filter {
  */
 typedef bool store_visit_fn(const struct message *message, void *context);
 
+/* What a call that never waits came to. */
+enum store_progress {
+	STORE_DONE,
+	STORE_WAITING,     /* go on when what store_wait() names has come */
+	STORE_WOULD_BLOCK, /* nothing was done: it takes the call that waits */
+};
+
+struct store_wait {
+	int fd;           /* the store's */
+	bool for_room;    /* until there is room to send, or else bytes */
+	int64_t until_ms; /* when to go on without that (CLOCK_MONOTONIC) */
+};
+
 struct store_operations {
 	size_t (*append_size)(size_t waiting);
 	enum err (*append)(struct store *store, struct store_append **rows,
@@ -64,6 +77,12 @@ struct store_operations {
 			 store_visit_fn *visit, void *context);
 	enum err (*find)(struct store *store, const uint64_t *ids, size_t count,
 			 store_visit_fn *visit, void *context);
+	enum store_progress (*find_start)(struct store *store,
+					  const uint64_t *ids, size_t count,
+					  store_visit_fn *visit, void *context,
+					  enum err *err_r);
+	enum store_progress (*find_continue)(struct store *store, bool expired,
+					     enum err *err_r);
 	enum err (*ping)(struct store *store);
 	void (*close)(struct store *store);
 };
@@ -71,7 +90,8 @@ struct store_operations {
 /* Every implementation begins with this. */
 struct store {
 	const struct store_operations *operations;
-	uint64_t seen_id; /* see store_seen_id(); kept by store_read() */
+	uint64_t seen_id;       /* see store_seen_id(); kept by store_read() */
+	struct store_wait wait; /* see store_wait() */
 };
 
 /* Makes a store for the calling thread; NULL when there is no memory. */
@@ -141,6 +161,35 @@ static inline enum err store_find(struct store *store, const uint64_t *ids,
 				  void *context)
 {
 	return store->operations->find(store, ids, count, visit, context);
+}
+
+/*
+ * The same without waiting, where there is a connection that has done the same
+ * before. With STORE_WAITING it is begun, and goes on in
+ * store_find_continue(),
+ * before which the store is for nothing else. With STORE_DONE, *err_r is what
+ * store_find() would have returned. ids are copied; visit is called by any of
+ * these calls, and what it returns changes nothing.
+ */
+static inline enum store_progress
+store_find_start(struct store *store, const uint64_t *ids, size_t count,
+		 store_visit_fn *visit, void *context, enum err *err_r)
+{
+	return store->operations->find_start(store, ids, count, visit, context,
+					     err_r);
+}
+
+/* Goes on. expired: what it waited for has not come in its time. */
+static inline enum store_progress
+store_find_continue(struct store *store, bool expired, enum err *err_r)
+{
+	return store->operations->find_continue(store, expired, err_r);
+}
+
+/* What a call that returned STORE_WAITING waits for. */
+static inline const struct store_wait *store_wait(const struct store *store)
+{
+	return &store->wait;
 }
 
 /* Asks the database whether it answers. ERR_OK, ERR_DATABASE_UNAVAILABLE. */

@@ -97,6 +97,8 @@ static const struct store_operations operations = {
 	.append = store_mariadb_append,
 	.read = store_mariadb_read,
 	.find = store_mariadb_find,
+	.find_start = store_mariadb_find_start,
+	.find_continue = store_mariadb_find_continue,
 	.ping = ping,
 	.close = close_store,
 };

@@ -48,6 +48,7 @@ void store_mariadb_disconnect(struct mariadb_store *mariadb)
 	/* First, so that statements need not be closed one by one over it. */
 	mysql_close(mariadb->connection);
 	mariadb->connection = NULL;
+	mariadb->never_waits = false;
 	mariadb->store.seen_id = 0;
 	for (size_t i = 0; i < APPEND_STATEMENTS; i++)
 		close_statement(&mariadb->append_statements[i]);
@@ -157,6 +158,19 @@ enum err store_mariadb_connect(struct mariadb_store *mariadb, bool at_once)
 	if (at_once)
 		store_mariadb_set_here(mariadb);
 	return ERR_OK;
+}
+
+bool store_mariadb_ready(struct mariadb_store *mariadb)
+{
+	MYSQL *connection = mariadb->connection;
+
+	if (connection == NULL || is_stale(mariadb))
+		return false;
+	if (!mariadb->never_waits && mysql_get_ssl_cipher(connection) == NULL)
+		mariadb->never_waits =
+			mysql_optionsv(connection, MYSQL_OPT_NONBLOCK, NULL) ==
+			0;
+	return mariadb->never_waits;
 }
 
 /*

@@ -39,6 +39,17 @@ struct store_mariadb_row {
 	unsigned long content_length;
 };
 
+/* A find that does not wait, while it is under way. */
+struct store_mariadb_find {
+	MYSQL_STMT *statement;
+	bool executed; /* and its rows are fetched */
+	bool visited;  /* one of them at least */
+	int rc;        /* what libmariadb's call came to, once it is over */
+	int64_t began_ms;
+	store_visit_fn *visit;
+	void *context;
+};
+
 struct mariadb_store {
 	struct store store; /* first: its operations cast */
 	struct database *database;
@@ -50,6 +61,8 @@ struct mariadb_store {
 	MYSQL_BIND *parameters; /* of an append */
 	size_t parameter_rows;
 	struct buf sql;
+	struct store_mariadb_find find;
+	bool never_waits; /* the connection is set up for calls that do not */
 };
 
 /* What became of a statement that the database refused or did not answer. */
@@ -66,6 +79,12 @@ enum store_mariadb_failure {
  */
 enum err store_mariadb_connect(struct mariadb_store *mariadb,
 			       bool at_once) MUST_CHECK;
+
+/*
+ * True where there is a connection that can be used at once by calls that never
+ * wait: not one with TLS, where libmariadb forgets the time-outs of those.
+ */
+bool store_mariadb_ready(struct mariadb_store *mariadb) MUST_CHECK;
 
 /* Closes the connection and forgets its statements. */
 void store_mariadb_disconnect(struct mariadb_store *mariadb);
@@ -123,6 +142,18 @@ enum err store_mariadb_select(struct mariadb_store *mariadb,
 			      const struct store_mariadb_query *query,
 			      store_visit_fn *visit, void *context) MUST_CHECK;
 
+/* Binds the parameters of its statement. False on an error. */
+bool store_mariadb_bind_query(MYSQL_STMT *statement,
+			      const struct store_mariadb_query *query)
+	MUST_CHECK;
+
+/* Shows the row that was fetched; returns what visit does. */
+bool store_mariadb_visit_row(struct mariadb_store *mariadb, bool ids_only,
+			     store_visit_fn *visit, void *context);
+
+/* Logs it where a row did not fit; rc is what the fetch returned. */
+void store_mariadb_check_fit(const struct mariadb_store *mariadb, int rc);
+
 /* The store's operations; see store.h. */
 size_t store_mariadb_append_size(size_t waiting);
 enum err store_mariadb_append(struct store *store, struct store_append **rows,
@@ -132,5 +163,12 @@ enum err store_mariadb_read(struct store *store,
 			    store_visit_fn *visit, void *context);
 enum err store_mariadb_find(struct store *store, const uint64_t *ids,
 			    size_t count, store_visit_fn *visit, void *context);
+
+enum store_progress store_mariadb_find_start(struct store *store,
+					     const uint64_t *ids, size_t count,
+					     store_visit_fn *visit,
+					     void *context, enum err *err_r);
+enum store_progress store_mariadb_find_continue(struct store *store,
+						bool expired, enum err *err_r);
 
 #endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "inbox/store_mariadb_private.h"
 
-#include <assert.h>
-
 /* One statement for each set of filters, order and columns. */
 static size_t read_slot(const struct store_filter *filter)
 {
@@ -86,55 +84,6 @@ enum err store_mariadb_read(struct store *store,
 		.set_parameters = set_read,
 		.what = filter,
 		.ids_only = filter->ids_only,
-	};
-
-	return store_mariadb_select(mariadb, &query, visit, context);
-}
-
-struct wanted {
-	const uint64_t *ids;
-	size_t count;
-	size_t places; /* of the statement: the next power of two */
-};
-
-static void write_find(struct buf *sql, const void *what)
-{
-	const struct wanted *wanted = what;
-
-	buf_append_text(sql, "SELECT id, sender, content, stored_at "
-			     "FROM message WHERE id IN (?");
-	for (size_t i = 1; i < wanted->places; i++)
-		buf_append_text(sql, ", ?");
-	buf_append_char(sql, ')');
-}
-
-/* Places that are left ask for the last ID again, which changes nothing. */
-static void set_find(MYSQL_BIND *parameters, const void *what)
-{
-	const struct wanted *wanted = what;
-
-	for (size_t i = 0; i < wanted->places; i++)
-		store_mariadb_set_number(
-			&parameters[i],
-			&wanted->ids[i < wanted->count ? i
-						       : wanted->count - 1]);
-}
-
-enum err store_mariadb_find(struct store *store, const uint64_t *ids,
-			    size_t count, store_visit_fn *visit, void *context)
-{
-	struct mariadb_store *mariadb = (struct mariadb_store *)store;
-	struct wanted wanted = { .ids = ids, .count = count, .places = 1 };
-	size_t slot = 0;
-
-	assert(count >= 1 && count <= STORE_FIND_MAX);
-	for (; wanted.places < count; wanted.places *= 2)
-		slot++;
-	struct store_mariadb_query query = {
-		.slot = &mariadb->find_statements[slot],
-		.write_sql = write_find,
-		.set_parameters = set_find,
-		.what = &wanted,
 	};
 
 	return store_mariadb_select(mariadb, &query, visit, context);

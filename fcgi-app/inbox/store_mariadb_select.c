@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-static bool visit_row(struct mariadb_store *mariadb, bool ids_only,
-		      store_visit_fn *visit, void *context)
+bool store_mariadb_visit_row(struct mariadb_store *mariadb, bool ids_only,
+			     store_visit_fn *visit, void *context)
 {
 	const struct store_mariadb_row *row = &mariadb->row;
 	struct message message = { .id = row->id };
@@ -21,6 +21,15 @@ static bool visit_row(struct mariadb_store *mariadb, bool ids_only,
 	return visit(&message, context);
 }
 
+void store_mariadb_check_fit(const struct mariadb_store *mariadb, int rc)
+{
+	if (rc == MYSQL_DATA_TRUNCATED)
+		log_event(LOG_ERROR, "internal", NULL,
+			  "message %llu is larger than the API allows; was the "
+			  "table altered?",
+			  (unsigned long long)mariadb->row.id);
+}
+
 enum result { DONE, FAILED, FAILED_MIDWAY };
 
 static enum result fetch(struct mariadb_store *mariadb, MYSQL_STMT *statement,
@@ -34,14 +43,10 @@ static enum result fetch(struct mariadb_store *mariadb, MYSQL_STMT *statement,
 		if (rc != 0)
 			break;
 		visited = true;
-		if (!visit_row(mariadb, ids_only, visit, context))
+		if (!store_mariadb_visit_row(mariadb, ids_only, visit, context))
 			break;
 	}
-	if (rc == MYSQL_DATA_TRUNCATED)
-		log_event(LOG_ERROR, "internal", NULL,
-			  "message %llu is larger than the API allows; was the "
-			  "table altered?",
-			  (unsigned long long)mariadb->row.id);
+	store_mariadb_check_fit(mariadb, rc);
 	if (rc != 0 && rc != MYSQL_NO_DATA)
 		return visited ? FAILED_MIDWAY : FAILED;
 	return mysql_stmt_free_result(statement) == 0 ? DONE : FAILED_MIDWAY;
@@ -59,14 +64,20 @@ static MYSQL_STMT *prepare(struct mariadb_store *mariadb,
 		       : NULL;
 }
 
-static enum result execute(struct mariadb_store *mariadb, MYSQL_STMT *statement,
-			   const struct store_mariadb_query *query,
-			   store_visit_fn *visit, void *context)
+bool store_mariadb_bind_query(MYSQL_STMT *statement,
+			      const struct store_mariadb_query *query)
 {
 	MYSQL_BIND parameters[SELECT_PARAMETERS_MAX];
 
 	query->set_parameters(parameters, query->what);
-	if (mysql_stmt_bind_param(statement, parameters) != 0 ||
+	return mysql_stmt_bind_param(statement, parameters) == 0;
+}
+
+static enum result execute(struct mariadb_store *mariadb, MYSQL_STMT *statement,
+			   const struct store_mariadb_query *query,
+			   store_visit_fn *visit, void *context)
+{
+	if (!store_mariadb_bind_query(statement, query) ||
 	    mysql_stmt_execute(statement) != 0 ||
 	    !store_mariadb_bind_row(statement, &mariadb->row))
 		return FAILED;

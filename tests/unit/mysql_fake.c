@@ -46,6 +46,11 @@ static struct {
 	bool has_rows;
 	uint64_t next_id;
 	int64_t clock_ms, take_ms;
+	struct {
+		size_t number; /* the call from 0 */
+		int events;    /* 0: none */
+	} waits[MYSQL_FAKE_CALLS];
+	bool tls;
 	struct connection *connections[CONNECTIONS_MAX];
 	struct statement *statements;
 	size_t open;
@@ -79,7 +84,13 @@ int __wrap_mysql_stmt_prepare(MYSQL_STMT *stmt, const char *sql,
 my_bool __wrap_mysql_stmt_bind_param(MYSQL_STMT *stmt, MYSQL_BIND *parameters);
 my_bool __wrap_mysql_stmt_bind_result(MYSQL_STMT *stmt, MYSQL_BIND *columns);
 int __wrap_mysql_stmt_execute(MYSQL_STMT *stmt);
+int __wrap_mysql_stmt_execute_start(int *rc, MYSQL_STMT *stmt);
+int __wrap_mysql_stmt_execute_cont(int *rc, MYSQL_STMT *stmt, int events);
 int __wrap_mysql_stmt_fetch(MYSQL_STMT *stmt);
+int __wrap_mysql_stmt_fetch_start(int *rc, MYSQL_STMT *stmt);
+int __wrap_mysql_stmt_fetch_cont(int *rc, MYSQL_STMT *stmt, int events);
+unsigned __wrap_mysql_get_timeout_value_ms(const MYSQL *mysql);
+const char *__wrap_mysql_get_ssl_cipher(MYSQL *mysql);
 my_bool __wrap_mysql_stmt_free_result(MYSQL_STMT *stmt);
 my_bool __wrap_mysql_stmt_close(MYSQL_STMT *stmt);
 unsigned __wrap_mysql_stmt_errno(MYSQL_STMT *stmt);
@@ -118,9 +129,25 @@ void mysql_fake_hang_up(void)
 			shutdown(fake.connections[i]->sockets[1], SHUT_RDWR);
 }
 
+void mysql_fake_wait(enum mysql_fake_call call, size_t nth, int events)
+{
+	fake.waits[call].number = fake.calls[call] + nth - 1;
+	fake.waits[call].events = events;
+}
+
+void mysql_fake_use_tls(void)
+{
+	fake.tls = true;
+}
+
 void mysql_fake_take_ms(int64_t ms)
 {
 	fake.take_ms = ms;
+}
+
+void mysql_fake_pass_ms(int64_t ms)
+{
+	fake.clock_ms += ms;
 }
 
 size_t mysql_fake_calls(enum mysql_fake_call call)
@@ -286,6 +313,8 @@ int __wrap_mysql_optionsv(MYSQL *mysql, enum mysql_option option, ...)
 	size_t i = 0;
 
 	(void)mysql;
+	if (option == MYSQL_OPT_NONBLOCK)
+		return count_call(MYSQL_FAKE_NONBLOCK) != 0;
 	va_start(arguments, option);
 	value = va_arg(arguments, const void *);
 	va_end(arguments);
@@ -555,4 +584,74 @@ unsigned __wrap_mysql_stmt_errno(MYSQL_STMT *stmt)
 const char *__wrap_mysql_stmt_error(MYSQL_STMT *stmt)
 {
 	return __wrap_mysql_stmt_errno(stmt) == 0 ? "" : "an error of the test";
+}
+
+/* What a call of that kind waits for; a call that is over waits for nothing. */
+static int waits_for(enum mysql_fake_call call)
+{
+	return fake.calls[call] == fake.waits[call].number
+		       ? fake.waits[call].events
+		       : 0;
+}
+
+/* What it waited for has come, or it is told to wait no longer. */
+static bool came(enum mysql_fake_call call, MYSQL_STMT *stmt, int events)
+{
+	struct statement *self = (struct statement *)stmt;
+
+	assert(fake.waits[call].events != 0); /* it does wait */
+	fake.waits[call].events = 0;
+	if ((events & MYSQL_WAIT_TIMEOUT) == 0)
+		return true;
+	fake.calls[call]++;
+	self->connection->busy = NULL;
+	self->connection->lost = true;
+	self->connection->error = CR_SERVER_LOST;
+	return false;
+}
+
+int __wrap_mysql_stmt_execute_start(int *rc, MYSQL_STMT *stmt)
+{
+	int events = waits_for(MYSQL_FAKE_EXECUTE);
+
+	if (events == 0)
+		*rc = __wrap_mysql_stmt_execute(stmt);
+	return events;
+}
+
+int __wrap_mysql_stmt_execute_cont(int *rc, MYSQL_STMT *stmt, int events)
+{
+	*rc = 1;
+	if (came(MYSQL_FAKE_EXECUTE, stmt, events))
+		*rc = __wrap_mysql_stmt_execute(stmt);
+	return 0;
+}
+
+int __wrap_mysql_stmt_fetch_start(int *rc, MYSQL_STMT *stmt)
+{
+	int events = waits_for(MYSQL_FAKE_FETCH);
+
+	if (events == 0)
+		*rc = __wrap_mysql_stmt_fetch(stmt);
+	return events;
+}
+
+int __wrap_mysql_stmt_fetch_cont(int *rc, MYSQL_STMT *stmt, int events)
+{
+	*rc = 1;
+	if (came(MYSQL_FAKE_FETCH, stmt, events))
+		*rc = __wrap_mysql_stmt_fetch(stmt);
+	return 0;
+}
+
+unsigned __wrap_mysql_get_timeout_value_ms(const MYSQL *mysql)
+{
+	(void)mysql;
+	return MYSQL_FAKE_TIMEOUT_MS;
+}
+
+const char *__wrap_mysql_get_ssl_cipher(MYSQL *mysql)
+{
+	(void)mysql;
+	return fake.tls ? "a cipher of the test" : NULL;
 }

@@ -26,6 +26,7 @@ enum mysql_fake_call {
 	MYSQL_FAKE_QUERY,
 	MYSQL_FAKE_STORE_RESULT,
 	MYSQL_FAKE_ROLLBACK,
+	MYSQL_FAKE_NONBLOCK, /* the option; error: refused */
 	MYSQL_FAKE_CALLS
 };
 
@@ -35,6 +36,9 @@ struct mysql_fake_row {
 	const char *content;
 	bool replayed;
 };
+
+/* How long libmariadb would wait for an answer. */
+enum { MYSQL_FAKE_TIMEOUT_MS = 5000 };
 
 /* When all rows were stored, as the store writes it. */
 #define MYSQL_FAKE_DATE "2026-01-02T03:04:05.000678Z"
@@ -59,8 +63,20 @@ void mysql_fake_set_rows(const struct mysql_fake_row *rows, size_t count);
 /* The server says goodbye on every connection that is open. */
 void mysql_fake_hang_up(void);
 
+/*
+ * An execution or a fetch that does not wait is over at once; the nth from now
+ * on (1: the next) waits for these events (MYSQL_WAIT_…) first.
+ */
+void mysql_fake_wait(enum mysql_fake_call call, size_t nth, int events);
+
+/* Connections have TLS from now on. */
+void mysql_fake_use_tls(void);
+
 /* How long each execution and query takes from now on. */
 void mysql_fake_take_ms(int64_t ms);
+
+/* Time passes. */
+void mysql_fake_pass_ms(int64_t ms);
 
 /* How many calls of a kind there were, failed ones too. */
 size_t mysql_fake_calls(enum mysql_fake_call call);

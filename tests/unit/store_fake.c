@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "store_fake.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
 
 enum { BATCHES_KEPT = 4096, PATIENCE_SECS = 20 };
 
@@ -39,11 +44,18 @@ struct store_fake {
 	size_t find_batches[BATCHES_KEPT];
 	struct store_filter last_filter;
 	bool powers_of_two;
+	bool never_waits;
+	int answer_fd; /* an eventfd that can be read once there is an answer */
 };
 
 struct fake_store {
 	struct store store; /* first: the operations cast */
 	struct store_fake *fake;
+	/* What a find wants that was begun. */
+	uint64_t ids[STORE_FIND_MAX];
+	size_t id_count;
+	store_visit_fn *visit;
+	void *context;
 };
 
 /* A test without memory has nothing to tell: it crashes here at once. */
@@ -77,6 +89,8 @@ struct store_fake *store_fake_new(void)
 	struct store_fake *fake = must(calloc(1, sizeof(*fake)));
 	pthread_condattr_t attributes;
 
+	fake->answer_fd = eventfd(0, EFD_NONBLOCK);
+	assert(fake->answer_fd >= 0);
 	pthread_mutex_init(&fake->mutex, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -97,6 +111,7 @@ void store_fake_free(struct store_fake **fake)
 		free_span(self->messages[i].key);
 	}
 	free(self->messages);
+	close(self->answer_fd);
 	pthread_cond_destroy(&self->changed);
 	pthread_mutex_destroy(&self->mutex);
 	free(self);
@@ -273,6 +288,24 @@ static enum err fake_read(struct store *store,
 	return err;
 }
 
+/* In no order that one could rely on: the last first. */
+static void visit_found(const struct store_fake *fake, const uint64_t *ids,
+			size_t count, size_t visits_max, store_visit_fn *visit,
+			void *context)
+{
+	for (size_t i = fake->count; i-- > 0 && visits_max > 0;) {
+		bool wanted = false;
+
+		for (size_t j = 0; j < count && !wanted; j++)
+			wanted = ids[j] == fake->messages[i].message.id;
+		if (!wanted)
+			continue;
+		visits_max--;
+		if (!visit(&fake->messages[i].message, context))
+			break;
+	}
+}
+
 static enum err fake_find(struct store *store, const uint64_t *ids,
 			  size_t count, store_visit_fn *visit, void *context)
 {
@@ -288,20 +321,57 @@ static enum err fake_find(struct store *store, const uint64_t *ids,
 	err = begin(fake, STORE_FAKE_FIND);
 	if (err != ERR_OK)
 		visits_max = fake->fail_after_visits;
-	/* In no order that one could rely on: the last first. */
-	for (size_t i = fake->count; i-- > 0 && visits_max > 0;) {
-		bool wanted = false;
-
-		for (size_t j = 0; j < count && !wanted; j++)
-			wanted = ids[j] == fake->messages[i].message.id;
-		if (!wanted)
-			continue;
-		visits_max--;
-		if (!visit(&fake->messages[i].message, context))
-			break;
-	}
+	visit_found(fake, ids, count, visits_max, visit, context);
 	pthread_mutex_unlock(&fake->mutex);
 	return err;
+}
+
+static enum store_progress fake_find_start(struct store *store,
+					   const uint64_t *ids, size_t count,
+					   store_visit_fn *visit, void *context,
+					   enum err *err_r)
+{
+	struct store_fake *fake = fake_of(store);
+	struct fake_store *self = (struct fake_store *)store;
+	enum store_progress progress = STORE_WOULD_BLOCK;
+
+	pthread_mutex_lock(&fake->mutex);
+	*err_r = begin(fake, STORE_FAKE_FIND_START);
+	if (*err_r != ERR_OK) {
+		progress = STORE_DONE;
+	} else if (fake->never_waits) {
+		memcpy(self->ids, ids, count * sizeof(*ids));
+		self->id_count = count;
+		self->visit = visit;
+		self->context = context;
+		store->wait = (struct store_wait){
+			.fd = fake->answer_fd,
+			.until_ms = clock_now_ms() + PATIENCE_SECS * 1000,
+		};
+		progress = STORE_WAITING;
+	}
+	pthread_mutex_unlock(&fake->mutex);
+	return progress;
+}
+
+static enum store_progress fake_find_continue(struct store *store, bool expired,
+					      enum err *err_r)
+{
+	struct store_fake *fake = fake_of(store);
+	const struct fake_store *self = (const struct fake_store *)store;
+	uint64_t answers;
+
+	if (expired)
+		return STORE_WOULD_BLOCK;
+	pthread_mutex_lock(&fake->mutex);
+	*err_r = begin(fake, STORE_FAKE_FIND_CONTINUE);
+	if (read(fake->answer_fd, &answers, sizeof(answers)) < 0)
+		assert(!"continued without an answer");
+	if (*err_r == ERR_OK)
+		visit_found(fake, self->ids, self->id_count, SIZE_MAX,
+			    self->visit, self->context);
+	pthread_mutex_unlock(&fake->mutex);
+	return STORE_DONE;
 }
 
 static enum err fake_ping(struct store *store)
@@ -330,6 +400,8 @@ static const struct store_operations operations_all = {
 	.append = fake_append,
 	.read = fake_read,
 	.find = fake_find,
+	.find_start = fake_find_start,
+	.find_continue = fake_find_continue,
 	.ping = fake_ping,
 	.close = fake_close,
 };
@@ -339,6 +411,8 @@ static const struct store_operations operations_power = {
 	.append = fake_append,
 	.read = fake_read,
 	.find = fake_find,
+	.find_start = fake_find_start,
+	.find_continue = fake_find_continue,
 	.ping = fake_ping,
 	.close = fake_close,
 };
@@ -405,6 +479,21 @@ void store_fake_hide_once(struct store_fake *fake, uint64_t id)
 	pthread_mutex_lock(&fake->mutex);
 	fake->hidden_id = id;
 	pthread_mutex_unlock(&fake->mutex);
+}
+
+void store_fake_never_wait(struct store_fake *fake)
+{
+	pthread_mutex_lock(&fake->mutex);
+	fake->never_waits = true;
+	pthread_mutex_unlock(&fake->mutex);
+}
+
+void store_fake_answer(struct store_fake *fake)
+{
+	const uint64_t one = 1;
+
+	if (write(fake->answer_fd, &one, sizeof(one)) < 0)
+		assert(!"no answer could be given");
 }
 
 void store_fake_hold(struct store_fake *fake, enum store_fake_call call)

@@ -20,6 +20,8 @@ enum store_fake_call {
 	STORE_FAKE_APPEND,
 	STORE_FAKE_READ,
 	STORE_FAKE_FIND,
+	STORE_FAKE_FIND_START,
+	STORE_FAKE_FIND_CONTINUE,
 	STORE_FAKE_PING,
 	STORE_FAKE_CLOSE,
 	STORE_FAKE_CALLS
@@ -86,6 +88,13 @@ size_t store_fake_batch(struct store_fake *fake, enum store_fake_call call,
 
 /* The filter of the last read, without its texts. */
 struct store_filter store_fake_last_filter(struct store_fake *fake);
+
+/*
+ * From now on a find can be begun without waiting, which would block until
+ * then. It waits for store_fake_answer(), and is done when it is continued.
+ */
+void store_fake_never_wait(struct store_fake *fake);
+void store_fake_answer(struct store_fake *fake);
 
 /*
  * Stores opened from now on say that they append best a power of two at once,
