@@ -72,6 +72,8 @@ libbuzon_a_SOURCES = \
 	fcgi-app/gate/scheduling.h \
 	fcgi-app/gate/spares.c \
 	fcgi-app/gate/spares.h \
+	fcgi-app/gate/watcher.c \
+	fcgi-app/gate/watcher.h \
 	fcgi-app/gate/workers.c \
 	fcgi-app/gate/workers.h \
 	fcgi-app/inbox/appender.c \

@@ -51,6 +51,7 @@ unit_tests = \
 	tests/unit/test_store_mariadb \
 	tests/unit/test_store_mariadb_find \
 	tests/unit/test_utf8 \
+	tests/unit/test_watcher \
 	tests/unit/test_workers
 
 if HAVE_CMOCKA

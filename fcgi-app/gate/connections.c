@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "gate/conversation.h"
 
@@ -139,6 +140,23 @@ static struct connection *connection_of(struct exchange *exchange)
 				     offsetof(struct connection, exchange));
 }
 
+void connections_wake(void *connections)
+{
+	struct connections *self = connections;
+	const uint64_t one = 1;
+
+	if (!atomic_exchange(&self->wake_pending, true) &&
+	    write(self->wake_fd, &one, sizeof(one)) < 0)
+		log_event(LOG_ERROR, "internal", NULL,
+			  "the gate could not be woken");
+}
+
+void connections_begin_turn(struct connections *connections)
+{
+	connections->now_ms = clock_now_ms();
+	atomic_store(&connections->wake_pending, true);
+}
+
 void connections_resume(struct exchange *exchange)
 {
 	connections_give_back(exchange, EXCHANGE_NEXT);
@@ -149,7 +167,6 @@ void connections_give_back(struct exchange *exchange,
 {
 	struct connection *connection = connection_of(exchange);
 	struct connections *owner = connection->owner;
-	const uint64_t one = 1;
 
 	connection->returned = outcome;
 	connection->returned_next = NULL;
@@ -163,10 +180,7 @@ void connections_give_back(struct exchange *exchange,
 	 * One wake serves all that come back before the gate looks. Under the
 	 * lock, for once the gate has this one it may end, and all of it go.
 	 */
-	if (!atomic_exchange(&owner->wake_pending, true) &&
-	    write(owner->wake_fd, &one, sizeof(one)) < 0)
-		log_event(LOG_ERROR, "internal", NULL,
-			  "the gate could not be woken");
+	connections_wake(owner);
 	pthread_mutex_unlock(&owner->returned_mutex);
 }
 

@@ -5,8 +5,8 @@
 #include "gate/connection.h"
 
 /*
- * All connections of the gate. For its thread alone, but for the two calls by
- * which other rooms give an exchange back.
+ * All connections of the gate. For its thread alone, but for the calls by which
+ * other rooms give an exchange back and wake it.
  */
 
 /* False when there is no memory. */
@@ -21,6 +21,12 @@ void connections_deinit(struct connections *connections);
  */
 bool connections_add(struct connections *connections, int fd) MUST_CHECK;
 
+/*
+ * A turn of the gate has begun, in which connections_take_returned() follows:
+ * until then nobody need wake it.
+ */
+void connections_begin_turn(struct connections *connections);
+
 /* Goes on with the exchanges that were given back. */
 void connections_take_returned(struct connections *connections);
 
@@ -33,6 +39,9 @@ void connections_give_back(struct exchange *exchange,
 
 /* The same for its next step; what exchange->resume is. Any thread. */
 void connections_resume(struct exchange *exchange);
+
+/* Has the gate take a turn; connections: a struct connections. Any thread. */
+void connections_wake(void *connections);
 
 /* Closes what has stalled, and ends the waits whose deadline has come. */
 void connections_expire(struct connections *connections);

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "gate/connections.h"
 #include "gate/scheduling.h"
+#include "gate/watcher.h"
 
 enum {
 	EVENTS_A_TURN = 256,
@@ -36,6 +37,7 @@ enum {
 struct gate {
 	struct connections connections;
 	struct scheduling scheduling;
+	struct watcher finder;
 	int listen_fd; /* -1 from the drain on */
 	int signal_fd;
 	size_t connections_max;
@@ -161,21 +163,28 @@ static bool drain_over(const struct gate *gate)
 		connections->now_ms - gate->drain_began_ms >= DRAIN_ALL_MS);
 }
 
+/* The earlier of two moments, of which -1 is never. */
+static int64_t earlier(int64_t one_ms, int64_t other_ms)
+{
+	if (one_ms < 0 || other_ms < 0)
+		return one_ms < 0 ? other_ms : one_ms;
+	return one_ms < other_ms ? one_ms : other_ms;
+}
+
 /* How long epoll may wait, in milliseconds; -1 for ever. */
 static int patience_ms(const struct gate *gate)
 {
 	const struct connections *connections = &gate->connections;
-	int64_t next_ms = connections_next_expiry_ms(connections);
+	int64_t next_ms = earlier(connections_next_expiry_ms(connections),
+				  watcher_next_expiry_ms(&gate->finder));
 	int64_t wait_ms;
 
 	if (gate->listen_fd >= 0 && !gate->accepting &&
-	    gate->accept_again_ms > 0 &&
-	    (next_ms < 0 || gate->accept_again_ms < next_ms))
-		next_ms = gate->accept_again_ms;
+	    gate->accept_again_ms > 0)
+		next_ms = earlier(next_ms, gate->accept_again_ms);
 	/* A drain looks at all connections again and again. */
-	if (connections->draining &&
-	    (next_ms < 0 || next_ms > connections->now_ms + 50))
-		next_ms = connections->now_ms + 50;
+	if (connections->draining)
+		next_ms = earlier(next_ms, connections->now_ms + 50);
 	if (next_ms < 0)
 		return -1;
 	wait_ms = next_ms - connections->now_ms;
@@ -189,6 +198,8 @@ static void handle(struct gate *gate, const struct epoll_event *event)
 			accept_all(gate);
 	} else if (event->data.ptr == &gate->signal_fd) {
 		begin_drain(gate);
+	} else if (event->data.ptr == &gate->finder) {
+		watcher_handle(&gate->finder);
 	} else if (event->data.ptr != &gate->connections.wake_fd) {
 		connection_handle(event->data.ptr, event->events);
 	}
@@ -207,7 +218,7 @@ static bool turn(struct gate *gate)
 			  strerrordesc_np(errno));
 		return false;
 	}
-	connections->now_ms = clock_now_ms();
+	connections_begin_turn(connections);
 	for (int i = 0; i < count; i++)
 		handle(gate, &events[i]);
 	connections_take_returned(connections);
@@ -215,6 +226,7 @@ static bool turn(struct gate *gate)
 	connections_expire(connections);
 	if (connections->draining)
 		drain(gate);
+	watcher_run(&gate->finder, connections->now_ms);
 	connections_sweep(connections);
 	accept_again(gate);
 	scheduling_adapt(&gate->scheduling, connections->count);
@@ -257,6 +269,8 @@ static bool start(struct gate *gate, const struct settings *settings,
 	scheduling_init(&gate->scheduling);
 	gate->accepting = true;
 	gate->connections_max = (size_t)settings->max_connections;
+	watcher_attach(&gate->finder, service->finder, connections->epoll_fd,
+		       connections_wake, connections);
 	connections->service = service;
 	connections->stall_timeout_ms =
 		(int64_t)settings->stall_timeout_secs * 1000;
@@ -285,6 +299,7 @@ static void stop(struct gate *gate)
 {
 	struct connections *connections = &gate->connections;
 
+	watcher_detach(&gate->finder);
 	workers_free(&connections->workers);
 	connections_deinit(connections);
 	codec_free(&connections->codec);

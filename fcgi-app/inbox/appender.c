@@ -25,18 +25,19 @@ static size_t size(const struct batch_item *first, size_t waiting,
 	return store == NULL ? count : store_append_size(store, count);
 }
 
-static void process(struct batch_item **items, size_t count,
-		    struct store *store)
+static enum err run(struct batch *batch, struct store *store)
 {
 	struct store_append *rows[APPENDER_ROWS_MAX] = { NULL };
-	enum err err = ERR_OUT_OF_MEMORY;
 
-	for (size_t i = 0; i < count; i++)
-		rows[i] = &((struct append *)items[i])->row;
-	if (store != NULL)
-		err = store_append(store, rows, count);
-	for (size_t i = 0; i < count; i++) {
-		struct append *append = (struct append *)items[i];
+	for (size_t i = 0; i < batch->count; i++)
+		rows[i] = &((struct append *)batch->items[i])->row;
+	return store_append(store, rows, batch->count);
+}
+
+static void finish(struct batch *batch, enum err err)
+{
+	for (size_t i = 0; i < batch->count; i++) {
+		struct append *append = (struct append *)batch->items[i];
 
 		append->err = err;
 		append->done(append);
@@ -45,7 +46,8 @@ static void process(struct batch_item **items, size_t count,
 
 static const struct batcher_operations operations = {
 	.size = size,
-	.process = process,
+	.run = run,
+	.finish = finish,
 };
 
 struct batcher *appender_new(store_open_fn *open, void *context,

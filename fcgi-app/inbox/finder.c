@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "inbox/finder.h"
 
-struct batch {
-	struct batch_item **items;
-	size_t count;
-};
-
 /* Several lookups may want the same message. */
 static bool visit(const struct message *message, void *context)
 {
@@ -20,26 +15,46 @@ static bool visit(const struct message *message, void *context)
 	return true;
 }
 
-static void process(struct batch_item **items, size_t count,
-		    struct store *store)
+static void copy_ids(const struct batch *batch,
+		     uint64_t ids[FINDER_LOOKUPS_MAX])
 {
-	struct batch batch = { .items = items, .count = count };
-	uint64_t ids[FINDER_LOOKUPS_MAX] = { 0 };
-	enum err err = ERR_OUT_OF_MEMORY;
+	for (size_t i = 0; i < batch->count; i++)
+		ids[i] = ((const struct lookup *)batch->items[i])->id;
+}
 
-	for (size_t i = 0; i < count; i++)
-		ids[i] = ((struct lookup *)items[i])->id;
-	if (store != NULL)
-		err = store_find(store, ids, count, visit, &batch);
-	for (size_t i = 0; i < count; i++) {
-		struct lookup *lookup = (struct lookup *)items[i];
+static enum err run(struct batch *batch, struct store *store)
+{
+	uint64_t ids[FINDER_LOOKUPS_MAX] = { 0 };
+
+	copy_ids(batch, ids);
+	return store_find(store, ids, batch->count, visit, batch);
+}
+
+static enum store_progress start(struct batch *batch, struct store *store,
+				 enum err *err_r)
+{
+	uint64_t ids[FINDER_LOOKUPS_MAX] = { 0 };
+
+	copy_ids(batch, ids);
+	return store_find_start(store, ids, batch->count, visit, batch, err_r);
+}
+
+static void finish(struct batch *batch, enum err err)
+{
+	for (size_t i = 0; i < batch->count; i++) {
+		struct lookup *lookup = (struct lookup *)batch->items[i];
 
 		lookup->err = err;
 		lookup->done(lookup);
 	}
 }
 
-static const struct batcher_operations operations = { .process = process };
+static const struct batcher_operations operations = {
+	.run = run,
+	.start = start,
+	.resume = store_find_continue,
+	.finish = finish,
+};
 
 struct batcher *finder_new(store_open_fn *open, void *context, size_t queue_max)
 {

@@ -11,14 +11,15 @@
 
 /*
  * Messages by their IDs: all lookups that wait at one moment go to the store as
- * one statement, by one thread of its own. Nothing is kept between two of them.
+ * one statement. Nothing is kept between two of them.
  */
 
 enum { FINDER_LOOKUPS_MAX = STORE_FIND_MAX };
 
 /*
  * One lookup on its way. The caller owns it, and keeps it until `done` is
- * called. Both functions are called by the finder's thread and must not block.
+ * called. Both functions are called by the finder's thread, or by the one that
+ * it is attached to (see batcher.h), and must not block.
  */
 struct lookup {
 	struct batch_item item; /* first: the batcher's */
@@ -39,7 +40,8 @@ struct batcher *finder_new(store_open_fn *open, void *context,
 
 /*
  * Hands over a lookup. ERR_OK: done will be called. ERR_OVERLOADED: queue_max
- * of them wait already; the lookup stays with the caller. Any thread.
+ * of them wait already; the lookup stays with the caller. Any thread; see
+ * batcher_submit().
  */
 enum err finder_submit(struct batcher *finder,
 		       struct lookup *lookup) MUST_CHECK;

@@ -4,6 +4,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -200,6 +201,38 @@ def test_a_database_that_stands_still_gets_bounded_answers(
         wait_until(lambda: works(api), RECOVERY_SECONDS, "it works again")
         again = api.store(sender, "x", key)
         assert api.messages(From=sender) == [again]
+
+
+def test_what_waits_for_the_database_holds_up_nobody_else(
+    fragile: System, mariadb: MariadbProcess
+) -> None:
+    """The gate's own thread has asked the database for the one that is looked up."""
+    with Replica(fragile) as replica, replica.api() as api:
+        stored = api.store(unique(), "x")
+        # So that the statements are prepared: an append and a lookup of one.
+        assert api.store(unique(), "x")["ID"] > stored["ID"]
+        assert api.messages(ID=stored["ID"]) == [stored]
+        mariadb.stop_moving()
+        with ThreadPoolExecutor(2) as pool:
+            waiting = [
+                pool.submit(ask_apart, replica, lambda other: other.post_message("a", "b")),
+                pool.submit(ask_apart, replica, lambda other: other.get(query(ID=stored["ID"]))),
+            ]
+            asked = 0
+            while not all(answer.done() for answer in waiting):
+                assert bounded(lambda: api.get("/api/test"), 0.05).status == 200
+                asked += 1
+        assert asked > 100
+        assert_problem(waiting[0].result(), 503, "write_uncertain")
+        assert_problem(waiting[1].result(), 503, "database_unavailable")
+        mariadb.move_again()
+        wait_until(lambda: works(api), RECOVERY_SECONDS, "it works again")
+        assert api.messages(ID=stored["ID"]) == [stored]
+
+
+def ask_apart(replica: Replica, ask: Callable[[Requester], Answer]) -> Answer:
+    with replica.api() as api:
+        return bounded(lambda: ask(api))
 
 
 def bounded(ask: Callable[[], Answer], seconds: float = 4) -> Answer:

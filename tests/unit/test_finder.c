@@ -6,9 +6,14 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "inbox/finder.h"
 #include "store_fake.h"
 
@@ -26,6 +31,7 @@ struct asked {
 static struct store_fake *fake;
 static struct batcher *finder;
 static struct asked asked[LOOKUPS + 1];
+static int wake_fd; /* an eventfd that counts the wakes of a loop */
 
 static void found(struct lookup *lookup, const struct message *message)
 {
@@ -46,6 +52,8 @@ static int set_up(void **state)
 {
 	(void)state;
 	fake = store_fake_new();
+	wake_fd = eventfd(0, 0);
+	assert_true(wake_fd >= 0);
 	memset(asked, 0, sizeof(asked));
 	for (size_t i = 0; i <= LOOKUPS; i++) {
 		struct buf content;
@@ -69,6 +77,7 @@ static int tear_down(void **state)
 	store_fake_release_all(fake);
 	batcher_free(&finder);
 	store_fake_free(&fake);
+	close(wake_fd);
 	return 0;
 }
 
@@ -192,6 +201,171 @@ static void without_a_store_there_is_no_memory(void **state)
 	}
 }
 
+static void wake(void *context)
+{
+	const uint64_t one = 1;
+
+	if (write(*(const int *)context, &one, sizeof(one)) < 0)
+		print_error("a wake is lost\n");
+}
+
+/* What a loop does that was woken. False where it is not within this time. */
+static bool turn_when_woken(int patience_ms)
+{
+	struct pollfd poller = { .fd = wake_fd, .events = POLLIN };
+	uint64_t wakes;
+
+	if (poll(&poller, 1, patience_ms) != 1)
+		return false;
+	assert_int_equal(read(wake_fd, &wakes, sizeof(wakes)), sizeof(wakes));
+	batcher_turn(finder);
+	return true;
+}
+
+static void attach_new(void)
+{
+	finder = finder_new(store_fake_open, fake, LOOKUPS);
+	assert_non_null(finder);
+	batcher_attach(finder, wake, &wake_fd);
+}
+
+/* Its thread opens the store first; the loop can't do anything till then. */
+static void turn_until_called(enum store_fake_call call, size_t times)
+{
+	int64_t end_ms = clock_now_ms() + 20000;
+
+	while (store_fake_calls(fake, call) < times) {
+		assert_true(clock_now_ms() < end_ms);
+		batcher_turn(finder);
+		sched_yield();
+	}
+}
+
+static void begin_in_loop(size_t from, size_t to)
+{
+	store_fake_never_wait(fake);
+	attach_new();
+	submit(from, to);
+	turn_until_called(STORE_FAKE_FIND_START, 1);
+	assert_non_null(batcher_wait(finder));
+}
+
+static void answer(void)
+{
+	store_fake_answer(fake);
+	batcher_continue(finder, false);
+}
+
+static void a_loop_asks_without_the_thread(void **state)
+{
+	(void)state;
+	begin_in_loop(0, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(atomic_load(&asked[i].dones), 0);
+	answer();
+	for (size_t i = 0; i < 3; i++)
+		assert_found(&asked[i], i + 1);
+	assert_null(batcher_wait(finder));
+	assert_int_equal(store_fake_calls(fake, STORE_FAKE_FIND), 0);
+}
+
+static void lookups_gather_while_the_loop_waits_for_an_answer(void **state)
+{
+	(void)state;
+	begin_in_loop(0, 1);
+	submit(1, 4);
+	batcher_turn(finder);
+	submit(4, 5);
+	batcher_turn(finder);
+	answer();
+	assert_found(&asked[0], 1);
+	assert_null(batcher_wait(finder));
+	batcher_turn(finder);
+	answer();
+	for (size_t i = 1; i < 5; i++)
+		assert_found(&asked[i], i + 1);
+	assert_int_equal(store_fake_calls(fake, STORE_FAKE_FIND_START), 2);
+}
+
+static void what_would_block_a_loop_is_for_the_thread(void **state)
+{
+	(void)state;
+	attach_new();
+	store_fake_hold(fake, STORE_FAKE_FIND);
+	submit(0, 1);
+	turn_until_called(STORE_FAKE_FIND_START, 1);
+	assert_true(store_fake_await_held(fake, STORE_FAKE_FIND, 1));
+	(void)turn_when_woken(0); /* of before it had opened the store */
+	submit(1, 3);
+	batcher_turn(finder); /* leaves the thread alone */
+	assert_null(batcher_wait(finder));
+	store_fake_release(fake, STORE_FAKE_FIND);
+	assert_true(turn_when_woken(20000));
+	assert_true(store_fake_await_calls(fake, STORE_FAKE_FIND, 2));
+	batcher_free(&finder);
+	for (size_t i = 0; i < 3; i++)
+		assert_found(&asked[i], i + 1);
+}
+
+static void what_takes_too_long_is_for_the_thread(void **state)
+{
+	(void)state;
+	begin_in_loop(0, 2);
+	batcher_continue(finder, true);
+	assert_null(batcher_wait(finder));
+	batcher_free(&finder);
+	assert_found(&asked[0], 1);
+	assert_found(&asked[1], 2);
+	assert_int_equal(store_fake_batch(fake, STORE_FAKE_FIND, 0), 2);
+}
+
+static void an_error_in_a_loop_reaches_each_of_its_batch(void **state)
+{
+	static const enum store_fake_call calls[] = {
+		STORE_FAKE_FIND_START,
+		STORE_FAKE_FIND_CONTINUE,
+	};
+
+	(void)state;
+	begin_in_loop(0, 1);
+	answer();
+	for (size_t i = 0; i < 2; i++) {
+		store_fake_fail(fake, calls[i], 1, 1, ERR_DATABASE_UNAVAILABLE);
+		submit(1 + 2 * i, 3 + 2 * i);
+		batcher_turn(finder);
+		if (batcher_wait(finder) != NULL)
+			answer();
+	}
+	for (size_t i = 1; i < 5; i++) {
+		assert_int_equal(atomic_load(&asked[i].dones), 1);
+		assert_int_equal(asked[i].lookup.err, ERR_DATABASE_UNAVAILABLE);
+	}
+	assert_int_equal(store_fake_calls(fake, STORE_FAKE_FIND), 0);
+}
+
+static void without_a_store_a_loop_leaves_it_to_the_thread(void **state)
+{
+	(void)state;
+	store_fake_never_wait(fake);
+	store_fake_fail(fake, STORE_FAKE_OPEN, 1, 1, ERR_OUT_OF_MEMORY);
+	attach_new();
+	submit(0, 1);
+	turn_until_called(STORE_FAKE_OPEN, 2);
+	batcher_free(&finder);
+	assert_found(&asked[0], 1);
+}
+
+static void an_end_waits_for_what_a_loop_has_begun(void **state)
+{
+	(void)state;
+	begin_in_loop(0, 1);
+	submit(1, 3);
+	store_fake_answer(fake);
+	batcher_free(&finder);
+	for (size_t i = 0; i < 3; i++)
+		assert_found(&asked[i], i + 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -203,6 +377,13 @@ int main(void)
 		TEST(an_error_reaches_each_of_its_batch_alone),
 		TEST(one_more_than_the_queue_holds_is_overloaded),
 		TEST(without_a_store_there_is_no_memory),
+		TEST(a_loop_asks_without_the_thread),
+		TEST(lookups_gather_while_the_loop_waits_for_an_answer),
+		TEST(what_would_block_a_loop_is_for_the_thread),
+		TEST(what_takes_too_long_is_for_the_thread),
+		TEST(an_error_in_a_loop_reaches_each_of_its_batch),
+		TEST(without_a_store_a_loop_leaves_it_to_the_thread),
+		TEST(an_end_waits_for_what_a_loop_has_begun),
 	};
 
 	return cmocka_run_group_tests_name("finder", tests, NULL, NULL);

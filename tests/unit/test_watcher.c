@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "gate/watcher.h"
+#include "inbox/finder.h"
+#include "store_fake.h"
+
+enum { LOOKUPS = 20, PATIENCE_MS = 20000 };
+
+/* A lookup and what became of it. */
+struct asked {
+	struct lookup lookup; /* first: found() and done() cast */
+	atomic_int dones;
+	uint64_t id;  /* of the message that was found */
+	bool in_loop; /* done in the loop's thread */
+};
+
+static struct store_fake *fake;
+static struct batcher *finder;
+static struct watcher watcher;
+static struct asked asked[LOOKUPS];
+static pthread_t loop;
+static int epoll_fd, wake_fd;
+
+static void found(struct lookup *lookup, const struct message *message)
+{
+	((struct asked *)lookup)->id = message->id;
+}
+
+static void done(struct lookup *lookup)
+{
+	struct asked *self = (struct asked *)lookup;
+
+	self->in_loop = pthread_equal(pthread_self(), loop) != 0;
+	atomic_fetch_add(&self->dones, 1);
+}
+
+static void wake(void *context)
+{
+	const uint64_t one = 1;
+
+	if (write(*(const int *)context, &one, sizeof(one)) < 0)
+		print_error("a wake is lost\n");
+}
+
+static int set_up(void **state)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET,
+				     .data.ptr = &wake_fd };
+
+	(void)state;
+	log_set_level(LOG_ERROR);
+	loop = pthread_self();
+	epoll_fd = epoll_create1(0);
+	wake_fd = eventfd(0, 0);
+	assert_int_equal(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wake_fd, &event),
+			 0);
+	memset(asked, 0, sizeof(asked));
+	fake = store_fake_new();
+	for (size_t i = 0; i < LOOKUPS; i++) {
+		(void)store_fake_add(fake, SPAN("ana"), SPAN("hola"));
+		asked[i].lookup.id = i + 1;
+		asked[i].lookup.found = found;
+		asked[i].lookup.done = done;
+	}
+	finder = finder_new(store_fake_open, fake, LOOKUPS);
+	assert_non_null(finder);
+	watcher_attach(&watcher, finder, epoll_fd, wake, &wake_fd);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	store_fake_release_all(fake);
+	batcher_free(&finder);
+	store_fake_free(&fake);
+	close(epoll_fd);
+	close(wake_fd);
+	return 0;
+}
+
+static void submit(size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++)
+		assert_int_equal(finder_submit(finder, &asked[i].lookup),
+				 ERR_OK);
+}
+
+/* One turn of the loop. False where nothing came within this time. */
+static bool turn(int patience_ms)
+{
+	struct epoll_event event;
+	int count = epoll_wait(epoll_fd, &event, 1, patience_ms);
+
+	assert_true(count >= 0);
+	if (count == 1 && event.data.ptr == &watcher)
+		watcher_handle(&watcher);
+	watcher_run(&watcher, clock_now_ms());
+	return count == 1;
+}
+
+/* Has the loop begin these; its thread may be opening the store at first. */
+static void begin(size_t from, size_t to)
+{
+	size_t starts = store_fake_calls(fake, STORE_FAKE_FIND_START);
+
+	submit(from, to);
+	watcher_run(&watcher, clock_now_ms());
+	while (store_fake_calls(fake, STORE_FAKE_FIND_START) == starts)
+		assert_true(turn(PATIENCE_MS));
+}
+
+static void assert_done(size_t from, size_t to, bool in_loop)
+{
+	for (size_t i = from; i < to; i++) {
+		assert_int_equal(atomic_load(&asked[i].dones), 1);
+		assert_int_equal(asked[i].lookup.err, ERR_OK);
+		assert_int_equal(asked[i].id, i + 1);
+		assert_int_equal(asked[i].in_loop, in_loop);
+	}
+}
+
+/* What the finder's thread did is visible after its end. */
+static void assert_done_by_thread(size_t from, size_t to)
+{
+	watcher_detach(&watcher);
+	batcher_free(&finder);
+	assert_done(from, to, false);
+}
+
+static void an_answer_is_told_once(void **state)
+{
+	(void)state;
+	store_fake_never_wait(fake);
+	for (size_t i = 0; i < 3; i++) {
+		begin(2 * i, 2 * i + 2);
+		assert_int_equal(atomic_load(&asked[2 * i].dones), 0);
+		store_fake_answer(fake);
+		assert_true(turn(PATIENCE_MS));
+		assert_done(0, 2 * i + 2, true);
+		assert_false(turn(0));
+	}
+	assert_int_equal(store_fake_calls(fake, STORE_FAKE_FIND), 0);
+}
+
+static void what_gathers_meanwhile_is_begun_with_the_answer(void **state)
+{
+	(void)state;
+	store_fake_never_wait(fake);
+	begin(0, 1);
+	submit(1, 10);
+	watcher_run(&watcher, clock_now_ms());
+	store_fake_answer(fake);
+	assert_true(turn(PATIENCE_MS));
+	assert_int_equal(store_fake_calls(fake, STORE_FAKE_FIND_START), 2);
+	assert_int_equal(atomic_load(&asked[1].dones), 0);
+	store_fake_answer(fake);
+	assert_true(turn(PATIENCE_MS));
+	assert_done(0, 10, true);
+}
+
+static void what_would_block_is_for_the_thread(void **state)
+{
+	(void)state;
+	begin(0, 3);
+	assert_int_equal(watcher_next_expiry_ms(&watcher), -1);
+	assert_true(store_fake_await_calls(fake, STORE_FAKE_FIND, 1));
+	assert_done_by_thread(0, 3);
+}
+
+static void what_takes_too_long_is_for_the_thread(void **state)
+{
+	int64_t until_ms;
+
+	(void)state;
+	store_fake_never_wait(fake);
+	begin(0, 2);
+	until_ms = watcher_next_expiry_ms(&watcher);
+	assert_true(until_ms > clock_now_ms());
+	watcher_run(&watcher, until_ms - 1);
+	assert_int_equal(watcher_next_expiry_ms(&watcher), until_ms);
+	watcher_run(&watcher, until_ms);
+	assert_int_equal(watcher_next_expiry_ms(&watcher), -1);
+	assert_done_by_thread(0, 2);
+}
+
+static void what_epoll_does_not_take_is_for_the_thread(void **state)
+{
+	(void)state;
+	store_fake_never_wait(fake);
+	watcher.epoll_fd = wake_fd; /* which is none */
+	begin(0, 2);
+	assert_int_equal(watcher_next_expiry_ms(&watcher), -1);
+	assert_done_by_thread(0, 2);
+}
+
+static void the_thread_wakes_the_loop_for_what_waits(void **state)
+{
+	(void)state;
+	store_fake_hold(fake, STORE_FAKE_FIND);
+	begin(0, 1);
+	assert_true(store_fake_await_held(fake, STORE_FAKE_FIND, 1));
+	while (turn(0))
+		;
+	submit(1, 3);
+	watcher_run(&watcher, clock_now_ms());
+	store_fake_never_wait(fake);
+	store_fake_release(fake, STORE_FAKE_FIND);
+	assert_true(turn(PATIENCE_MS));
+	store_fake_answer(fake);
+	assert_true(turn(PATIENCE_MS));
+	assert_done(1, 3, true);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(an_answer_is_told_once),
+		TEST(what_gathers_meanwhile_is_begun_with_the_answer),
+		TEST(what_would_block_is_for_the_thread),
+		TEST(what_takes_too_long_is_for_the_thread),
+		TEST(what_epoll_does_not_take_is_for_the_thread),
+		TEST(the_thread_wakes_the_loop_for_what_waits),
+	};
+
+	return cmocka_run_group_tests_name("watcher", tests, NULL, NULL);
+}
