@@ -17,6 +17,7 @@ from progress import say
 from system import System
 
 ROWS = 10_000
+WORKLOADS = ("test", "get")
 # Files that a process has open besides.
 OTHER_FILES = 500
 REQUEST = encode("GET", "/api/test", keep=True)
@@ -77,23 +78,30 @@ class IdleRound:
         with system:
             tables.fill(system.database, ROWS)
             # What a replica has only once it works does not belong to the connections.
-            for workload in ("test", "get"):
+            for workload in WORKLOADS:
                 loads.wrk(system.url, workload, ROWS, CONNECTIONS, True, self.warm_up)
-            # Each round begins with the other one.
-            for idle in (0, self.count) if self.round % 2 else (self.count, 0):
-                self.measure(system, idle, show)
+            show(self.memory_figure(system))
+            # In turn, so that what changes in the meantime changes both.
+            turns = [self.turn(system, idle) for idle in (0, self.count, self.count, 0)]
+        for idle, of_it in ((0, (turns[0], turns[3])), (self.count, (turns[1], turns[2]))):
+            for workload in WORKLOADS:
+                mean = loads.mean([turn[workload] for turn in of_it])
+                show(replaced(self.figure(workload, idle), **vars(mean)))
 
-    def measure(self, system: System, idle: int, show: Callable[[Figure], None]) -> None:
+    def memory_figure(self, system: System) -> Figure:
         pid = system.pid("buzon-1")
         before = memory.kib(pid)
+        with idle_connections(system.replica_socket(), self.count):
+            grown = memory.kib(pid) - before
+        return replaced(self.figure("idle", self.count), memory_kib=grown)
+
+    def turn(self, system: System, idle: int) -> dict[str, loads.Load]:
         with idle_connections(system.replica_socket(), idle):
-            if idle:
-                grown = memory.kib(pid) - before
-                show(replaced(self.figure("idle", idle), memory_kib=grown))
-            for workload in ("test", "get"):
-                machine.rest()
-                load = loads.wrk(system.url, workload, ROWS, CONNECTIONS, True, self.seconds)
-                show(replaced(self.figure(workload, idle), **vars(load)))
+            return {workload: self.load(system, workload) for workload in WORKLOADS}
+
+    def load(self, system: System, workload: str) -> loads.Load:
+        machine.rest()
+        return loads.wrk(system.url, workload, ROWS, CONNECTIONS, True, self.seconds)
 
 
 def replaced(figure: Figure, **values: float) -> Figure:

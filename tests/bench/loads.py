@@ -6,6 +6,7 @@ import math
 import random
 import re
 import signal
+import statistics
 import subprocess
 import time
 from collections.abc import Sequence
@@ -43,6 +44,12 @@ class Load:
     rate: float
     p50_ms: float | None = None
     p99_ms: float | None = None
+
+
+def mean(measured: Sequence[Load]) -> Load:
+    """Of measurements that took the same time."""
+    values = zip(*(vars(load).values() for load in measured))
+    return Load(*(None if None in of_all else statistics.fmean(of_all) for of_all in values))
 
 
 def wrk_command(

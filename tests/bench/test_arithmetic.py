@@ -16,6 +16,7 @@ from figures import (
     ratio,
     spread,
 )
+from loads import Load, mean
 from machine import ProcessorTime, stolen_share
 from plan import PARTS, SIZES, WORKLOADS, Options, rotated, steps
 from report import number, with_spread
@@ -94,6 +95,11 @@ def test_spread_of_nothing() -> None:
 
 def test_ratio_is_of_each_round() -> None:
     assert ratio({1: 10, 2: 30}, {1: 5, 2: 10}) == {1: 2, 2: 3}
+
+
+def test_mean_of_loads() -> None:
+    assert mean([Load(100, 1, 4), Load(200, 2, 8)]) == Load(150, 1.5, 6)
+    assert mean([Load(100), Load(200)]) == Load(150)
 
 
 def test_better_is_of_each_round() -> None:
