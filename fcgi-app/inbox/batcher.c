@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 
-/* Who has the batch and the store; he alone may touch them. */
+/* Who has the batch and the store, and alone may touch them. */
 enum holder {
 	HOLDER_THREAD, /* the batcher's own */
 	HOLDER_LOOP,   /* the event loop it is attached to */

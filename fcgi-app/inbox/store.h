@@ -165,9 +165,8 @@ static inline enum err store_find(struct store *store, const uint64_t *ids,
 
 /*
  * The same without waiting, where there is a connection that has done the same
- * before. With STORE_WAITING it is begun, and goes on in
- * store_find_continue(),
- * before which the store is for nothing else. With STORE_DONE, *err_r is what
+ * before. After STORE_WAITING it goes on in store_find_continue(); the store is
+ * for nothing else until it is over. With STORE_DONE, *err_r is what
  * store_find() would have returned. ids are copied; visit is called by any of
  * these calls, and what it returns changes nothing.
  */
