@@ -33,29 +33,21 @@ def build_seconds() -> float:
 
 
 @pytest.fixture(scope="session")
-def stacks_by_proxy(build_seconds: float) -> Iterator[dict[str, Stack]]:
-    started: dict[str, Stack] = {}
-    try:
-        for proxy in PROXIES:
-            started[proxy] = Stack(proxy).__enter__()
+def stack(build_seconds: float) -> Iterator[Stack]:
+    """The stack as it comes, behind nginx. Nobody may stop any part of it."""
+    with Stack() as started:
         yield started
-    finally:
-        for stack in started.values():
-            stack.__exit__()
 
 
 @pytest.fixture(scope="session", params=PROXIES)
-def each_stack(
-    request: pytest.FixtureRequest, stacks_by_proxy: dict[str, Stack]
-) -> Stack:
-    """A stack behind each of the proxies. Nobody may stop any part of it."""
-    return stacks_by_proxy[request.param]
-
-
-@pytest.fixture(scope="session")
-def stack(stacks_by_proxy: dict[str, Stack]) -> Stack:
-    """The stack as it comes, behind nginx. Nobody may stop any part of it."""
-    return stacks_by_proxy["nginx"]
+def each_stack(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Stack]:
+    """A stack behind each of the proxies. Nobody may stop any part of it. Only `stack`
+    stays, for health checks of many containers take their time too."""
+    if request.param == stack.proxy:
+        yield stack
+        return
+    with Stack(request.param) as other:
+        yield other
 
 
 @pytest.fixture(scope="session", params=PROXIES)

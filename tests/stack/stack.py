@@ -122,7 +122,11 @@ class Stack:
         )
 
     def up(self, *more: str) -> None:
-        self.compose("up", "--detach", "--wait", *more)
+        try:
+            self.compose("up", "--detach", "--wait", *more)
+        except CommandError as error:
+            error.add_note(self.health())
+            raise
 
     def down(self, *more: str) -> None:
         self.compose("down", "--remove-orphans", *more)
@@ -162,6 +166,15 @@ class Stack:
             'MYSQL_PWD=$(</secrets/administration/root-password) exec mariadb'
             ' --user=root --batch --skip-column-names --execute "$0" buzon',
             statement,
+        )
+
+    def health(self) -> str:
+        """What the health checks said of those containers that are not well."""
+        return "".join(
+            f"{container}: {json.dumps(state['Health'])}\n"
+            for container in self.compose("ps", "--all", "--quiet").split()
+            if (state := inspect(container)["State"]).get("Health")
+            and state["Health"]["Status"] != "healthy"
         )
 
     def logs(self) -> str:
