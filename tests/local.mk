@@ -65,6 +65,8 @@ tests_unit_libtesting_a_SOURCES = \
 	tests/unit/exchange_helper.h \
 	tests/unit/fcgi_records.c \
 	tests/unit/fcgi_records.h \
+	tests/unit/mariadb_helper.c \
+	tests/unit/mariadb_helper.h \
 	tests/unit/mysql_fake.c \
 	tests/unit/mysql_fake.h \
 	tests/unit/store_fake.c \

@@ -9,70 +9,14 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "inbox/store_mariadb.h"
+#include "mariadb_helper.h"
 #include "mysql_fake.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-enum { ALWAYS = 1000, ROWS_MAX = 300, TIMEOUT_SECS = 5 };
+enum { ALWAYS = 1000, ROWS_MAX = 300 };
 
-static char host[] = "db.example", user[] = "buzon", password[] = "secret",
-	    name[] = "inbox", path[] = "/run/db.sock", ca[] = "/etc/ca.pem";
-
-static struct settings settings;
-static struct database *database;
-static struct store *store;
-static int aways;
-
-static void count_away(void *context)
-{
-	(*(int *)context)++;
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	log_set_level(LOG_ERROR);
-	mysql_fake_reset();
-	settings = (struct settings){
-		.db_host = host,
-		.db_port = 3307,
-		.db_user = user,
-		.db_password = password,
-		.db_name = name,
-		.db_timeout_secs = TIMEOUT_SECS,
-	};
-	aways = 0;
-	database = database_new(&settings);
-	assert_non_null(database);
-	database_watch(database, count_away, &aways);
-	store = store_mariadb_open(database);
-	assert_non_null(store);
-	return 0;
-}
-
-/* Whatever happened, all that was opened is closed. */
-static int tear_down(void **state)
-{
-	size_t open;
-
-	(void)state;
-	store_close(store);
-	store = NULL;
-	database_free(&database);
-	open = mysql_fake_open();
-	mysql_fake_reset();
-	if (open != 0)
-		print_error("%zu things are still open\n", open);
-	return open == 0 ? 0 : -1;
-}
-
-/* For a row of a table: each has a store of its own. */
-static void start_again(void)
-{
-	assert_int_equal(tear_down(NULL), 0);
-	set_up(NULL);
-}
+static char path[] = "/run/db.sock", ca[] = "/etc/ca.pem";
 
 static struct store_append appends[ROWS_MAX];
 
@@ -775,7 +719,8 @@ static void only_a_silent_database_is_away(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, mariadb_set_up, mariadb_tear_down)
 
 int main(void)
 {

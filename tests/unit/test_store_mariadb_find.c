@@ -8,72 +8,14 @@
 
 #include <mysql.h>
 
-#include "base/log.h"
-#include "inbox/store_mariadb.h"
+#include "mariadb_helper.h"
 #include "mysql_fake.h"
 
 /* The calls of the store that do not wait: those of a find. */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-enum { TIMEOUT_SECS = 5, ROWS = 2 };
-
-static char host[] = "db.example", user[] = "buzon", password[] = "secret",
-	    name[] = "inbox";
-
-static struct settings settings;
-static struct database *database;
-static struct store *store;
-static int aways;
-
-static void count_away(void *context)
-{
-	(*(int *)context)++;
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	log_set_level(LOG_ERROR);
-	mysql_fake_reset();
-	settings = (struct settings){
-		.db_host = host,
-		.db_port = 3307,
-		.db_user = user,
-		.db_password = password,
-		.db_name = name,
-		.db_timeout_secs = TIMEOUT_SECS,
-	};
-	aways = 0;
-	database = database_new(&settings);
-	assert_non_null(database);
-	database_watch(database, count_away, &aways);
-	store = store_mariadb_open(database);
-	assert_non_null(store);
-	return 0;
-}
-
-/* Whatever happened, all that was opened is closed. */
-static int tear_down(void **state)
-{
-	size_t open;
-
-	(void)state;
-	store_close(store);
-	store = NULL;
-	database_free(&database);
-	open = mysql_fake_open();
-	mysql_fake_reset();
-	if (open != 0)
-		print_error("%zu things are still open\n", open);
-	return open == 0 ? 0 : -1;
-}
-
-static void start_again(void)
-{
-	assert_int_equal(tear_down(NULL), 0);
-	set_up(NULL);
-}
+enum { ROWS = 2 };
 
 static const struct mysql_fake_row rows[ROWS] = {
 	{ 7, "ana", "hola", false },
@@ -275,7 +217,8 @@ static void what_fails_is_done_again_only_before_the_first_visit(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, mariadb_set_up, mariadb_tear_down)
 
 int main(void)
 {
