@@ -170,12 +170,15 @@ class Stack:
 
     def health(self) -> str:
         """What the health checks said of those containers that are not well."""
-        return "".join(
-            f"{container}: {json.dumps(state['Health'])}\n"
-            for container in self.compose("ps", "--all", "--quiet").split()
-            if (state := inspect(container)["State"]).get("Health")
-            and state["Health"]["Status"] != "healthy"
-        )
+        try:
+            return "".join(
+                f"{container}: {json.dumps(state['Health'])}\n"
+                for container in self.compose("ps", "--all", "--quiet").split()
+                if (state := inspect(container)["State"]).get("Health")
+                and state["Health"]["Status"] != "healthy"
+            )
+        except (CommandError, subprocess.TimeoutExpired) as error:
+            return f"(no health: {error})"
 
     def logs(self) -> str:
         try:
