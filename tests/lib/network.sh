@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# A network of its own for a whole run of tests. Needs common.sh.
+
+readonly migrate=/proc/sys/net/ipv4/tcp_migrate_req
+
+# enter_network ARGUMENT…: runs this script again, with these arguments, in a network of
+# its own, where no port of the machine is in the way. There, Linux also hands over
+# connections that were not accepted before a reload, as the Caddyfile wants it.
+# Whoever may not make one stays where he is.
+enter_network() {
+  if [[ ${BUZON_TEST_NETWORK:-} != own ]]; then
+    is_root && unshare --net true 2>/dev/null || return 0
+    BUZON_TEST_NETWORK=own exec unshare --net "$0" "$@"
+  fi
+  ip link set lo up
+  # Linux before 5.14 cannot.
+  [[ ! -e $migrate ]] || printf '1\n' >"$migrate"
+}

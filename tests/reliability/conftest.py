@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""What all attacks share: how long they are, what they measured, and who has died."""
+
+import os
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+
+import system as systems
+
+figures_key = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--full",
+        action="store_true",
+        help="the long figures of each attack, not the short ones",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[figures_key] = []
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if config.stash[figures_key]:
+        terminalreporter.section("figures")
+    for figure in config.stash[figures_key]:
+        terminalreporter.write_line(figure)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for system in systems.running:
+            report.sections.append((f"logs of {system.var}", system.log_tails()))
+
+
+Scale = Callable[[int, int], int]
+
+
+@pytest.fixture(scope="session")
+def scale(request: pytest.FixtureRequest) -> Scale:
+    """scale(SHORT, FULL): how much of it, with --full and without."""
+    full = request.config.getoption("--full")
+    return lambda short, long: long if full else short
+
+
+Figure = Callable[[str], None]
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Figure:
+    """figure("12 of 12 …"): told at the end of the run, beside the test's name."""
+    name = request.node.nodeid.rpartition("/")[2]
+    return lambda text: request.config.stash[figures_key].append(f"{name}: {text}")
+
+
+def cannot_run(reason: str) -> None:
+    """Skips the test; where everything must be able to run, it fails."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"with CI=true it must be able to run: {reason}", pytrace=False)
+    pytest.skip(reason)
