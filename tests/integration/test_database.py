@@ -3,7 +3,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -242,34 +242,6 @@ def bounded(ask: Callable[[], Answer], seconds: float = 4) -> Answer:
     answer = ask()
     assert time.monotonic() - start < seconds
     return answer
-
-
-@pytest.fixture
-def short_wait_timeout(fragile: System) -> Iterator[None]:
-    """The server hangs up on who says nothing for 2 s."""
-    database = fragile.database
-    usual = database.value("SELECT @@global.wait_timeout")
-    database.run("SET GLOBAL wait_timeout = 2")
-    yield
-    database.run(f"SET GLOBAL wait_timeout = {usual}")
-
-
-def test_a_connection_that_idled_out_is_no_error(
-    fragile: System, short_wait_timeout: None
-) -> None:
-    database = fragile.database
-    # Those that still have the usual timeout.
-    database.disconnect(PROGRAM_USER)
-    with Replica(fragile) as replica, replica.api() as api:
-        for _ in range(3):
-            sender = unique()
-            stored = api.store(sender, "x")
-            assert api.messages(From=sender) == [stored]
-            assert database.connections(PROGRAM_USER) >= 2
-            wait_until(
-                lambda: database.connections(PROGRAM_USER) == 0, 8, "the server hangs up"
-            )
-        assert works(api)
 
 
 def test_a_killed_connection_is_no_error_for_a_read(fragile: System) -> None:
