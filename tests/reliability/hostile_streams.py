@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""Bytes that no web server sends: the replica closes, and serves the others."""
+"""FastCGI as no web server speaks it: bytes to send to a replica."""
 
+import itertools
 import random
 import struct
 from collections.abc import Iterator
 
-import pytest
-
 from fastcgi import (
     ABORT_REQUEST,
     DATA,
+    END_REQUEST,
     GET_VALUES,
     PARAMS,
+    STDERR,
     STDIN,
-    Connection,
+    STDOUT,
     begin,
     encode,
     name_value,
@@ -21,35 +22,7 @@ from fastcgi import (
     record,
     stream,
 )
-from http_client import JSON, json_body, unique
-from replica import Replica
-from system import System
-
-MUTATIONS = 600
-SEED = 20261121
-
-
-@pytest.fixture(scope="module")
-def module_replica(system: System) -> Iterator[Replica]:
-    with Replica(system, BUZON_WORKERS="2", BUZON_STALL_TIMEOUT="1") as replica:
-        yield replica
-
-
-@pytest.fixture
-def replica(module_replica: Replica) -> Iterator[Replica]:
-    """The same process serves before and after."""
-    yield module_replica
-    assert_serves(module_replica)
-
-
-def assert_serves(replica: Replica) -> None:
-    assert replica.runs(), f"the replica has ended:\n{replica.log()[-3000:]}"
-    sender = unique()
-    with replica.api() as api:
-        assert api.get("/api/test").status == 200
-        assert api.messages(From=sender) == []
-        stored = api.store(sender, "x")
-        assert api.messages(From=sender) == [stored]
+from http_client import JSON, json_body
 
 
 def raw(kind: int, length: int, content: bytes, request_id: int = 1) -> bytes:
@@ -127,62 +100,94 @@ STREAMS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", STREAMS)
-def test_a_stream_that_no_web_server_sends(replica: Replica, name: str) -> None:
-    with replica.connect(timeout=5) as connection:
-        connection.send_what_is_taken(STREAMS[name])
-        connection.wait_for_end()
+
+def post(sender: str, keep: bool = False) -> bytes:
+    """A request as a web server sends it."""
+    headers = {"Content-Type": JSON, "X-Request-ID": "hostile"}
+    return encode("POST", "/api/message?x=1", headers, json_body(sender, "content"), keep)
 
 
-@pytest.mark.parametrize("name", STREAMS)
-def test_the_same_from_one_who_stays(replica: Replica, name: str) -> None:
-    """The peer neither closes nor reads, and others are served."""
-    with replica.connect(timeout=1) as connection:
-        try:
-            connection.send(STREAMS[name])
-        except OSError:
-            # Closed already, or nobody reads any more of it.
-            pass
-        assert_serves(replica)
+ALPHABET = {
+    "BEGIN": begin(),
+    "BEGIN of another": ANOTHER_BEGIN,
+    "PARAMS": record(PARAMS, PAIRS),
+    "PARAMS end": record(PARAMS, b""),
+    "STDIN": record(STDIN, b"x"),
+    "STDIN end": record(STDIN, b""),
+    "DATA": record(DATA, b"x"),
+    "ABORT": record(ABORT_REQUEST, b""),
+    "END": record(END_REQUEST, bytes(8)),
+    "STDOUT": record(STDOUT, b"x"),
+    "STDERR": record(STDERR, b"x"),
+    "GET_VALUES": record(GET_VALUES, name_value(b"FCGI_MAX_CONNS", b""), 0),
+    "unknown type": record(99, b"x"),
+    "unknown management": record(99, b"x", 0),
+}
 
 
-def test_the_stream_of_36_bytes_is_the_one_that_was_found() -> None:
-    assert len(STREAMS["huge name and value"]) == 36
+def orders(length: int) -> Iterator[tuple[str, bytes]]:
+    """Records of every type in every order, so many and fewer."""
+    for count in range(1, length + 1):
+        for names in itertools.product(ALPHABET, repeat=count):
+            yield ", ".join(names), b"".join(ALPHABET[name] for name in names)
 
 
-def message(sender: str) -> bytes:
-    return encode(
-        "POST",
-        "/api/message?x=1",
-        {"Content-Type": JSON, "X-Request-ID": "abuse"},
-        json_body(sender, "content"),
-    )
+def boundaries(data: bytes) -> list[int]:
+    """Where each record of a stream begins."""
+    places, at = [], 0
+    while at < len(data):
+        places.append(at)
+        length, padding = struct.unpack_from(">HB", data, at + 4)
+        at += 8 + length + padding
+    return places
 
 
-def test_a_request_cut_at_every_byte_stores_nothing(replica: Replica) -> None:
-    sender = unique("cut")
-    whole = message(sender)
-    for length in range(len(whole)):
-        with replica.connect(timeout=5) as connection:
-            connection.send_what_is_taken(whole[:length])
-            if length % 16 == 0:
-                connection.wait_for_end()
-    with replica.api() as api:
-        assert api.messages(From=sender) == []
+LENGTHS = (0, 1, 7, 8, 127, 128, 255, 256, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF)
+LONG_LENGTHS = (0, 1, 127, 128, 0xFFFF, 0x7FFFFFFD, 0x7FFFFFFE, 0x7FFFFFFF)
 
 
-def test_random_mutations(replica: Replica) -> None:
-    """Bytes changed, lost, doubled and mixed in, by a fixed seed."""
-    chance = random.Random(SEED)
-    sources = [message("mutated"), encode("GET", "/api/message?limit=2", keep=True)]
-    for number in range(MUTATIONS):
+def lies() -> Iterator[tuple[str, bytes]]:
+    """Requests in which one length is not the true one."""
+    whole = post("liar")
+    for at in boundaries(whole):
+        length, padding = struct.unpack_from(">HB", whole, at + 4)
+        for lie in {*LENGTHS, length + 1, length - 1} - {length, -1}:
+            yield f"length {lie} at {at}", changed(whole, at + 4, struct.pack(">H", lie))
+        for lie in {0, 1, 7, 8, 128, 255} - {padding}:
+            yield f"padding {lie} at {at}", changed(whole, at + 6, bytes([lie]))
+    for lie in LONG_LENGTHS:
+        for other in LONG_LENGTHS:
+            pair = struct.pack(">II", lie | 1 << 31, other | 1 << 31) + b"abcd"
+            yield f"a name of {lie}, a value of {other}", (
+                begin() + stream(PARAMS, PAIRS + pair) + stream(STDIN, b"")
+            )
+    pairs = len(begin()) + 8
+    for at in range(pairs, pairs + len(PAIRS)):
+        for lie in (0, 127, 128, 255):
+            yield f"byte {at} is {lie}", changed(whole, at, bytes([lie]))
+
+
+def changed(data: bytes, at: int, part: bytes) -> bytes:
+    return data[:at] + part + data[at + len(part) :]
+
+
+def management_everywhere() -> Iterator[tuple[str, bytes]]:
+    """A management record before every byte of a request."""
+    whole = post("manager")
+    for name in ("GET_VALUES", "unknown management"):
+        for at in range(len(whole) + 1):
+            yield f"{name} at {at}", whole[:at] + ALPHABET[name] + whole[at:]
+
+
+def mutations(seed: int, count: int) -> Iterator[tuple[str, bytes]]:
+    """Bytes changed, lost, doubled and mixed in."""
+    chance = random.Random(seed)
+    sources = [post("mutated"), encode("GET", "/api/message?limit=2", keep=True)]
+    for number in range(count):
         mutated = bytearray(chance.choice(sources))
         for _ in range(chance.randint(1, 6)):
             mutate(chance, mutated)
-        with replica.connect(timeout=5) as connection:
-            connection.send_what_is_taken(bytes(mutated))
-            connection.wait_for_end()
-        assert replica.runs(), f"mutation {number} of seed {SEED}: {bytes(mutated)!r}"
+        yield f"mutation {number} of seed {seed}", bytes(mutated)
 
 
 def mutate(chance: random.Random, data: bytearray) -> None:
@@ -201,18 +206,3 @@ def mutate(chance: random.Random, data: bytearray) -> None:
         data[at:at] = chance.randbytes(chance.randint(1, 16))
     if not data:
         data += b"\x01"
-
-
-def test_abuse_between_good_requests_ends_only_that_connection(
-    replica: Replica,
-) -> None:
-    with replica.connect() as good, Connection(replica.address, 5) as bad:
-        for _ in range(5):
-            good.send(encode("GET", "/api/test", keep=True))
-            assert good.read_reply().answer().status == 200
-        bad.send(encode("GET", "/api/test", keep=True))
-        assert bad.read_reply().answer().status == 200
-        bad.send(STREAMS["huge name and value"])
-        assert bad.wait_for_end() == b""
-        good.send(encode("GET", "/api/test", keep=True))
-        assert good.read_reply().answer().status == 200
