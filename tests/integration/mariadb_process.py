@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from system import System, is_alive
@@ -36,18 +37,24 @@ class MariadbProcess:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
+    def end(self) -> None:
+        """In an orderly way."""
+        self._end(signal.SIGTERM)
+
     def _end(self, how: signal.Signals) -> None:
         os.kill(self.pid, how)
         wait_until(lambda: not is_alive(self.pid), 20, "MariaDB has ended")
 
-    def start(self) -> None:
-        """The same server as the same user; does not wait until it answers."""
+    def start(self, environment: Mapping[str, str] | None = None) -> None:
+        """The same server as the same user; does not wait until it answers. Its
+        environment is that of the tests, and what is given."""
         as_root = os.geteuid() == 0
         with open(self.system.var / "log" / "mariadb.out", "ab") as log:
             child = subprocess.Popen(
                 self.command,
                 executable=self.program,
                 cwd=self.directory,
+                env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -69,6 +76,6 @@ class MariadbProcess:
         if self.stopped:
             self.move_again()
         if self.started_here and is_alive(self.pid):
-            self._end(signal.SIGTERM)
+            self.end()
         if not is_alive(self.pid):
             self.system.up()

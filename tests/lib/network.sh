@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# A network of its own for a whole run of tests. Needs common.sh.
+# A network, and mounts, of its own for a whole run of tests. Needs common.sh.
 
 readonly migrate=/proc/sys/net/ipv4/tcp_migrate_req
 
@@ -11,8 +11,8 @@ readonly migrate=/proc/sys/net/ipv4/tcp_migrate_req
 # Whoever may not make one stays where he is.
 enter_network() {
   if [[ ${BUZON_TEST_NETWORK:-} != own ]]; then
-    is_root && unshare --net true 2>/dev/null || return 0
-    BUZON_TEST_NETWORK=own exec unshare --net "$0" "$@"
+    is_root && unshare --net --mount true 2>/dev/null || return 0
+    BUZON_TEST_NETWORK=own exec unshare --net --mount "$0" "$@"
   fi
   ip link set lo up
   # Linux before 5.14 cannot.

@@ -2,12 +2,13 @@
 """What all attacks share: how long they are, what they measured, and who has died."""
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
 
 import system as systems
+from system import System
 
 figures_key = pytest.StashKey[list[str]]()
 
@@ -36,8 +37,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     outcome = yield
     report = outcome.get_result()
     if report.failed:
-        for system in systems.running:
-            report.sections.append((f"logs of {system.var}", system.log_tails()))
+        for running in systems.running:
+            report.sections.append((f"logs of {running.var}", running.log_tails()))
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[System]:
+    """Three replicas behind nginx, of which nobody may stop any part: who kills something
+    has a system of his own."""
+    with System(3) as system:
+        yield system
 
 
 Scale = Callable[[int, int], int]

@@ -35,12 +35,6 @@ STATUSES = {200, 201, 204, 400, 404, 405, 413, 415, 422, 503}
 
 
 @pytest.fixture(scope="module")
-def system() -> Iterator[System]:
-    with System(1) as system:
-        yield system
-
-
-@pytest.fixture(scope="module")
 def sanitized(system: System) -> Iterator[list[Replica]]:
     """They end well, and nothing that they had leaks."""
     program = build_sanitized()
