@@ -6,7 +6,8 @@ buzon_CFLAGS = $(AM_CFLAGS) $(PROGRAM_CFLAGS)
 buzon_LDADD = $(libbuzon_libraries)
 
 libbuzon_libraries = libbuzon.a \
-	$(FCGI_LIBS) $(MARIADB_LIBS) $(JSON_C_LIBS) $(UNISTRING_LIBS)
+	$(FCGI_LIBS) $(MARIADB_LIBS) $(JSON_C_LIBS) $(SECCOMP_LIBS) \
+	$(UNISTRING_LIBS)
 
 noinst_LIBRARIES += libbuzon.a
 libbuzon_a_CFLAGS = $(AM_CFLAGS) $(PROGRAM_CFLAGS)
@@ -47,6 +48,11 @@ libbuzon_a_SOURCES = \
 	fcgi-app/base/multipart.c \
 	fcgi-app/base/problem.c \
 	fcgi-app/base/problem.h \
+	fcgi-app/base/sandbox.c \
+	fcgi-app/base/sandbox.h \
+	fcgi-app/base/sandbox_landlock.c \
+	fcgi-app/base/sandbox_private.h \
+	fcgi-app/base/sandbox_seccomp.c \
 	fcgi-app/base/settings.c \
 	fcgi-app/base/settings.h \
 	fcgi-app/base/settings_table.c \

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "base/settings.h"
 #include "gate/gate.h"
 #include "inbox/appender.h"
@@ -115,6 +116,8 @@ static int serve(const struct settings *settings)
 		fail_to_start("no memory for what the database needs");
 	if (gethostname(hostname, sizeof(hostname) - 1) != 0)
 		fail_to_start("the name of this host could not be read");
+	if (!sandbox_enter(settings))
+		_exit(EX_OSERR);
 	service.appender = appender_new(store_mariadb_open, database,
 					(size_t)settings->queue,
 					(size_t)settings->append_rows);

@@ -45,6 +45,7 @@ unit_tests = \
 	tests/unit/test_problem \
 	tests/unit/test_query \
 	tests/unit/test_router \
+	tests/unit/test_sandbox \
 	tests/unit/test_scheduling \
 	tests/unit/test_settings \
 	tests/unit/test_spares \
@@ -80,6 +81,9 @@ tests_unit_test_form_LDFLAGS = $(AM_LDFLAGS) \
 tests_unit_test_json_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=json_object_get_string_len \
 	-Wl,--wrap=json_tokener_new_ex
+tests_unit_test_sandbox_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=sandbox_landlock \
+	-Wl,--wrap=sandbox_seccomp
 tests_unit_test_scheduling_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=sched_setscheduler
 tests_unit_test_store_mariadb_LDFLAGS = $(AM_LDFLAGS) $(mysql_fake_wraps)

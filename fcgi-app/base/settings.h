@@ -33,6 +33,7 @@ struct settings {
 	long stall_timeout_secs;
 	int log_level;    /* enum log_level */
 	int log_requests; /* boolean */
+	int sandbox;      /* boolean */
 };
 
 /*

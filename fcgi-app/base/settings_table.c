@@ -62,6 +62,9 @@ const struct setting settings_table[] = {
 	{ CHOICE("BUZON_LOG_REQUESTS", log_requests, "off",
 		 "log a line for every request"),
 	  .choices = { "off", "on" } },
+	{ CHOICE("BUZON_SANDBOX", sandbox, "on",
+		 "refuse what the program has no use for"),
+	  .choices = { "off", "on" } },
 };
 
 const size_t settings_count =

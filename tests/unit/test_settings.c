@@ -72,6 +72,7 @@ static void has_these_defaults(void **state)
 	assert_int_equal(settings->stall_timeout_secs, 10);
 	assert_int_equal(settings->log_level, LOG_INFO);
 	assert_int_equal(settings->log_requests, 0);
+	assert_int_equal(settings->sandbox, 1);
 	free_result(&result);
 }
 
@@ -95,6 +96,7 @@ static void reads_every_setting(void **state)
 		"BUZON_STALL_TIMEOUT=600",
 		"BUZON_LOG_LEVEL=debug",
 		"BUZON_LOG_REQUESTS=on",
+		"BUZON_SANDBOX=off",
 		NULL,
 	};
 	struct result result;
@@ -121,6 +123,7 @@ static void reads_every_setting(void **state)
 	assert_int_equal(settings->stall_timeout_secs, 600);
 	assert_int_equal(settings->log_level, LOG_DEBUG);
 	assert_int_equal(settings->log_requests, 1);
+	assert_int_equal(settings->sandbox, 0);
 	free_result(&result);
 }
 
@@ -405,6 +408,7 @@ static void prints_a_table_of_all_settings(void **state)
 		"BUZON_APPEND_ROWS", "BUZON_CONNECTIONS",
 		"BUZON_BODY_LIMIT",  "BUZON_STALL_TIMEOUT",
 		"BUZON_LOG_LEVEL",   "BUZON_LOG_REQUESTS",
+		"BUZON_SANDBOX",
 	};
 	char *text = NULL;
 	size_t length = 0;
