@@ -12,6 +12,7 @@ from answers import assert_problem
 from http_client import JSON, json_body
 from replica import Replica
 from system import System, free_port, short_directory
+from waiting import wait_until
 
 HOST = "127.0.0.1"
 
@@ -74,26 +75,28 @@ def encrypted(keys: Path) -> Iterator[System]:
 
 def replica_of(system: System, **settings: str) -> Replica:
     port = system.database.value("SELECT @@port")
-    return Replica(
-        system, BUZON_DB_SOCKET="", BUZON_DB_HOST=HOST, BUZON_DB_PORT=port, **settings
-    )
+    settings = {"BUZON_DB_HOST": HOST, **settings}
+    return Replica(system, BUZON_DB_SOCKET="", BUZON_DB_PORT=port, **settings)
 
 
+# A name is looked up in files, and authorities are read from one, at each connection: by
+# a program that is confined.
+@pytest.mark.parametrize("host", [HOST, "localhost"])
 @pytest.mark.parametrize("authority", [None, "authority"])
 def test_messages_are_stored_over_tls(
-    encrypted: System, keys: Path, authority: str | None
+    encrypted: System, keys: Path, authority: str | None, host: str
 ) -> None:
-    settings = {"BUZON_DB_TLS": "required"}
+    settings = {"BUZON_DB_TLS": "required", "BUZON_DB_HOST": host}
     if authority:
-        settings = {
-            "BUZON_DB_TLS": "verified",
-            "BUZON_DB_TLS_CA": str(keys / f"{authority}.pem"),
-        }
+        settings["BUZON_DB_TLS"] = "verified"
+        settings["BUZON_DB_TLS_CA"] = str(keys / f"{authority}.pem")
     with replica_of(encrypted, **settings) as replica, replica.api() as api:
         assert api.get("/api/health").status == 200, replica.log()
         body = json_body("ana", "over TLS")
         stored = api.request("POST", "/api/message", {"Content-Type": JSON}, body)
         assert stored.status == 201, replica.log()
+        encrypted.database.disconnect("buzon")
+        wait_until(lambda: api.get("/api/health").status == 200, 20, "it is well again")
         read = api.get(f"/api/message?ID={stored.json()['ID']}")
         assert read.json() == [stored.json()]
 
