@@ -42,7 +42,9 @@ static int run_a_program(void)
 			_exit(status);
 		return status;
 	}
-	return outcome(waitpid(child, &status, 0)) + WEXITSTATUS(status);
+	/* If this is refused, it stays 0. */
+	(void)waitpid(child, &status, 0);
+	return WEXITSTATUS(status);
 }
 
 static int start_a_process(void)
@@ -51,7 +53,10 @@ static int start_a_process(void)
 
 	if (child == 0)
 		_exit(0);
-	return child < 0 ? errno : outcome(waitpid(child, NULL, 0));
+	if (child < 0)
+		return errno;
+	(void)waitpid(child, NULL, 0);
+	return 0;
 }
 
 static int open_file(const char *path, int flags)
