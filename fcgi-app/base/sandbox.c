@@ -100,23 +100,25 @@ static bool enter(const struct sandbox_needs *needs)
 	return true;
 }
 
+/* NULL where there is to be a sandbox. */
+static const char *reason_for_none(const struct settings *settings)
+{
+#ifdef WITH_SANITIZERS
+	/* At the end LeakSanitizer starts a process that traces this one. */
+	(void)settings;
+	return "this is a build with sanitizers";
+#else
+	return settings->sandbox ? NULL : "BUZON_SANDBOX is off";
+#endif
+}
+
 bool sandbox_enter(const struct settings *settings)
 {
 	struct sandbox_needs needs = needs_of(settings);
+	const char *reason = reason_for_none(settings);
 
-#ifdef WITH_SANITIZERS
-	/* At the end LeakSanitizer starts a process that traces this one. */
-	log_event(LOG_INFO, "sandbox", NULL,
-		  "none: this is a build with sanitizers");
-	(void)needs;
-	(void)enter;
+	if (reason == NULL)
+		return enter(&needs);
+	log_event(LOG_INFO, "sandbox", NULL, "none: %s", reason);
 	return true;
-#else
-	if (!settings->sandbox) {
-		log_event(LOG_INFO, "sandbox", NULL,
-			  "none: BUZON_SANDBOX is off");
-		return true;
-	}
-	return enter(&needs);
-#endif
 }

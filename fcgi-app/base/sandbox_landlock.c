@@ -43,10 +43,7 @@ struct port_attributes {
 	uint64_t port;
 };
 
-/*
- * Files of these lists that do not exist are passed over. Those in /etc are
- * replaced while we run, which a rule for one file would not survive.
- */
+/* What of these lists does not exist is passed over. */
 static const char *const always[] = {
 	/* Plugins of libmariadb and glibc's NSS, and what they are linked to */
 	"/lib",
@@ -59,12 +56,6 @@ static const char *const always[] = {
 	"/etc/localtime",
 	/* How malloc() gives memory back depends on it. */
 	"/proc/sys/vm/overcommit_memory",
-	NULL,
-};
-
-static const char *const for_names[] = {
-	/* hosts, nsswitch.conf, resolv.conf, gai.conf … */
-	"/etc",
 	NULL,
 };
 
@@ -163,8 +154,12 @@ static int add_files(int ruleset, const struct sandbox_needs *needs)
 {
 	int error = allow_reading_all(ruleset, always);
 
+	/*
+	 * hosts, nsswitch.conf, resolv.conf … are replaced while we run, and
+	 * a rule for each would be for the old file alone.
+	 */
 	if (error == 0 && needs->names)
-		error = allow_reading_all(ruleset, for_names);
+		error = allow_reading(ruleset, "/etc");
 	if (error == 0 && needs->names)
 		error = allow_reading_file(ruleset, "/etc/resolv.conf");
 	if (error == 0 && needs->certificates)

@@ -229,6 +229,7 @@ int sandbox_seccomp(const struct sandbox_needs *needs)
 	if (filter == NULL)
 		return ENOMEM;
 	error = fill(filter, needs);
+	/* For this thread alone: there is no other yet (TSYNC). */
 	if (error == 0)
 		error = -seccomp_load(filter);
 	seccomp_release(filter);
