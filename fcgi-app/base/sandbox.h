@@ -19,6 +19,9 @@
  *   All others fail with EPERM. They do not kill: a library that tries
  *   something new mostly has another way, and no request may end a replica.
  *
+ * Not limited are which Unix sockets are connected to, and UDP where the
+ * database has a name: Landlock does not know them.
+ *
  * What the kernel, or a container around us, does not have is left out. All of
  * it is for good, and for threads that start later: call it once, before the
  * first thread, with libraries initialised. Logs one line that says what is in
