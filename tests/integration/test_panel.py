@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The database panel of scripts/up, Adminer, at /db/ of its web server."""
 
+import html
 import os
 import re
 import secrets
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -224,6 +226,33 @@ def test_pages_load_nothing_from_elsewhere(panel: Panel, password: str) -> None:
         policy = answer.header("Content-Security-Policy") or ""
         assert "default-src 'self'" in policy and "'nonce-" in policy
         assert not re.search(r"https?:|\*", policy)
+
+
+def adminer_version() -> str:
+    words = ["dpkg-query", "--show", "--showformat=${Version}", "adminer"]
+    found = re.match(r"\d+(\.\d+)+", subprocess.check_output(words, text=True))
+    assert found
+    return found[0]
+
+
+def test_no_page_tells_adminer_s_version(
+    system: System, panel: Panel, password: str
+) -> None:
+    version, sender = adminer_version(), unique()
+    # What a message says is no page's.
+    content = f'<a class="version">{version}<img src="?file=x&version={version}">'
+    with closing(system.api()) as api:
+        api.store(sender, content)
+    target, first = panel.login(password)
+    listing = panel.request(
+        f"{target}&select=message&where[0][col]=sender&where[0][op]=%3D&where[0][val]={sender}"
+    )
+    shown = html.escape(content).replace("&quot;", '"')
+    seen = text(listing).replace("&quot;", '"')
+    assert shown in seen
+    for page in (text(Panel(panel.url).request("/db/")), text(first), seen.replace(shown, "")):
+        assert version not in page
+        assert re.search(r"[?]file=default.css&amp;version=[0-9a-f]{8}\b", page)
 
 
 @pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])

@@ -11,7 +11,7 @@ from system import ROOT
 TEXTS = ROOT / "webserver-configs" / "nginx" / "buzon" / "errors.conf"
 
 # A product's name with its version, as a standard error page has it.
-VERSION = re.compile(rb"(?i)(nginx|caddy|haproxy|lighttpd|apache|php)[/ ]\d")
+VERSION = re.compile(rb"(?i)(nginx|caddy|haproxy|lighttpd|apache|php|adminer)[/ ]\d")
 
 
 def known() -> dict[int, list[dict[str, Any]]]:
@@ -28,6 +28,20 @@ def assert_no_version(answer: Answer) -> None:
     for name in ("X-Powered-By", "Via"):
         assert answer.header(name) is None, answer.headers
     assert not VERSION.search(answer.body), answer.body
+
+
+def is_page(answer: Answer) -> bool:
+    return (answer.header("Content-Type") or "").startswith("text/html")
+
+
+def assert_guarded(answer: Answer) -> None:
+    """No version, and pages say what they may load."""
+    assert_no_version(answer)
+    if is_page(answer):
+        policy = answer.header("Content-Security-Policy") or ""
+        assert re.match(r"default-src '(self|none)'; ", policy), answer
+        assert "frame-ancestors 'none'" in policy, answer
+        assert answer.header("X-Content-Type-Options") == "nosniff", answer
 
 
 def assert_own_problem(answer: Answer, *statuses: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import raw
 from answers import Answer
-from problems import assert_no_version
+from problems import assert_guarded, assert_no_version
 from system import System
 from web_server import NO_PANEL_PORT, rerender
 
@@ -116,7 +116,7 @@ def test_db_without_a_slash_leads_to_the_panel(
     assert answer.status == 308
     location = urljoin(f"{with_panel.url}/db", answer.header("Location") or "")
     assert location == f"{with_panel.url}/db/{query}"
-    assert_no_version(answer)
+    assert_guarded(answer)
     assert len(panel.received) == asked
 
 
@@ -164,5 +164,9 @@ def test_a_body_that_is_too_large_does_not(with_panel: System, panel: Panel) -> 
     assert len(panel.received) == asked
 
 
-def test_versions_of_the_panel_are_not_told(with_panel: System) -> None:
+def test_versions_of_the_panel_are_not_told(with_panel: System, panel: Panel) -> None:
     assert_no_version(ask(with_panel, "GET /db/"))
+    # The panel itself tells them.
+    told = raw.exchange(panel.port, raw.request("GET /db/ HTTP/1.1", ["Host: panel"]))
+    with pytest.raises(AssertionError):
+        assert_no_version(told)

@@ -11,12 +11,18 @@ import pytest
 import raw
 from fastcgi import ConnectionEnded, FastcgiApi
 from http_client import JSON, json_body
-from problems import assert_no_version, assert_own_problem
+from problems import assert_guarded, assert_no_version, assert_own_problem
 from system import System, is_alive
 from waiting import wait_until
 
 # From when a replica answers again until the web server has noticed.
 NOTICE_SECONDS = 3
+
+# Of what is no HTTP, the same for everybody; it cannot be set.
+HAPROXY_BAD_REQUEST = (
+    b"<html><body><h1>400 Bad request</h1>\n"
+    b"Your browser sent an invalid request.\n</body></html>\n"
+)
 
 # Nobody listens: there is nothing to wait for.
 REFUSAL_SECONDS = 10
@@ -62,6 +68,17 @@ def test_a_faulty_request_is_refused_without_a_version(
 ) -> None:
     answer = raw.exchange(served.port, request_bytes)
     assert 400 <= answer.status < 600, answer
+    assert_no_version(answer)
+    if answer.body != HAPROXY_BAD_REQUEST or served.proxy != "haproxy":
+        assert_guarded(answer)
+
+
+def test_a_panel_that_is_away_is_told(served: System) -> None:
+    host = f"Host: 127.0.0.1:{served.port}"
+    answer = raw.exchange(served.port, raw.request("GET /db/ HTTP/1.1", [host]))
+    assert answer.status in (502, 503, 504)
+    assert (answer.header("Content-Type") or "").startswith("text/plain")
+    assert b"The database panel does not answer." in answer.body
     assert_no_version(answer)
 
 

@@ -13,6 +13,7 @@ from client import at_version, plain, serial, shake_hands, wait_for_other_serial
 from commands import attempt
 from conftest import Site
 from http_client import Api, query, unique
+from problems import assert_guarded
 from servers import DOMAIN, SECOND_DOMAIN, Server
 from system import ROOT
 from traffic import Traffic
@@ -105,10 +106,10 @@ def test_there_is_no_hsts_unless_asked_for(api: Api) -> None:
     assert api.get("/api/test").header("Strict-Transport-Security") is None
 
 
-def test_no_version_is_told(api: Api) -> None:
-    for answer in (plain(DOMAIN, "/"), api.get("/nothing")):
-        assert not any(digit in (answer.header("Server") or "") for digit in "0123456789")
-        assert answer.header("X-Powered-By") is None
+def test_no_version_is_told_and_pages_load_nothing(api: Api) -> None:
+    challenge = plain(DOMAIN, "/.well-known/acme-challenge/none")
+    for answer in (plain(DOMAIN, "/"), challenge, api.get("/nothing")):
+        assert_guarded(answer)
 
 
 def test_a_wrong_name_gets_no_trusted_connection(site: Site) -> None:
