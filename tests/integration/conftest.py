@@ -4,6 +4,7 @@
 import os
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -12,6 +13,7 @@ import system as systems
 from database import Database
 from http_client import Api, Requester
 from mariadb_process import MariadbProcess
+from migration import Migration
 from system import ScriptError, System
 
 TEST_URL = os.environ.get("BUZON_TEST_URL", "").rstrip("/")
@@ -98,6 +100,14 @@ def mariadb(fragile: System) -> Iterator[MariadbProcess]:
 @pytest.fixture(scope="session")
 def database(system: System) -> Database:
     return system.database
+
+
+@pytest.fixture
+def migration(system: System, tmp_path: Path) -> Iterator[Migration]:
+    """A database that has no schema yet."""
+    migration = Migration(system, tmp_path)
+    yield migration
+    migration.remove()
 
 
 @pytest.fixture(scope="session")

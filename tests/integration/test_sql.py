@@ -1,82 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""sql/migrate and what each database user may do."""
+"""sql/migrate, and who may come in."""
 
-import os
-import subprocess
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from database import Database, DatabaseError
-from http_client import unique
+from database import DatabaseError
+from migration import Migration
 from replica import Replica
 from system import ROOT, System
-
-MIGRATE = ROOT / "sql" / "migrate"
-
-
-class Migration:
-    """A database of its own on the system's server."""
-
-    def __init__(self, system: System, directory: Path) -> None:
-        mark = unique("b").replace("-", "_")
-        self.database = Database(system.database.socket, "mysql")
-        self.name = f"test_{mark}"
-        self.user = f"p_{mark}"
-        self.admin = f"a_{mark}"
-        self.directory = directory
-        for name in ("program", "admin"):
-            (directory / name).write_text(f"secret '\"\\of {name}\n")
-
-    def environment(self) -> dict[str, str]:
-        return {
-            "PATH": os.environ["PATH"],
-            "BUZON_DB_SOCKET": str(self.database.socket),
-            "BUZON_DB_NAME": self.name,
-            "BUZON_DB_USER": self.user,
-            "BUZON_DB_PASSWORD_FILE": str(self.directory / "program"),
-            "BUZON_ADMIN_USER": self.admin,
-            "BUZON_ADMIN_PASSWORD_FILE": str(self.directory / "admin"),
-        }
-
-    def run(self, script: Path = MIGRATE, **more: str) -> str:
-        done = subprocess.run(
-            [str(script)],
-            env={**self.environment(), **more},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise DatabaseError(done.stderr)
-        assert done.stderr == ""
-        return done.stdout
-
-    def schema(self) -> list[list[str]]:
-        """All that makes up the tables, without what changes by use."""
-        rows = []
-        for (table,) in self.database.run("SHOW TABLES", self.name):
-            (row,) = self.database.run(f"SHOW CREATE TABLE {table}", self.name)
-            rows.append([table, row[1].partition(" AUTO_INCREMENT=")[0]])
-        return rows
-
-    def remove(self) -> None:
-        self.database.run(
-            f"DROP DATABASE IF EXISTS {self.name};"
-            f"DROP USER IF EXISTS {self.user}, {self.user}@localhost,"
-            f" {self.admin}, {self.admin}@localhost"
-        )
-
-
-@pytest.fixture
-def migration(system: System, tmp_path: Path) -> Iterator[Migration]:
-    migration = Migration(system, tmp_path)
-    yield migration
-    migration.remove()
-
 
 def version_of(migration: Migration) -> int:
     rows = migration.database.run(
@@ -195,88 +128,6 @@ def test_a_wrong_setting_is_named(
         migration.run(**settings)
     assert said in str(caught.value)
     assert "secret" not in str(caught.value)
-
-
-def as_user(system: System, user: str, secret: str) -> list[str]:
-    password = (system.var / "secrets" / secret).read_text().strip()
-    return [f"--user={user}", f"--password={password}"]
-
-
-FORBIDDEN = [
-    "DELETE FROM message",
-    "UPDATE message SET content = 'x'",
-    "UPDATE message SET id = id + 1",
-    "UPDATE message SET sender = 'x' WHERE id = @id",
-    "UPDATE message SET stored_at = NOW(6)",
-    "INSERT INTO message (id, sender, content, stored_at) VALUES (@id, 'a', 'b', NOW(6))"
-    " ON DUPLICATE KEY UPDATE content = 'x'",
-    "REPLACE INTO message (id, sender, content, stored_at) VALUES (@id, 'a', 'b', NOW(6))",
-    "TRUNCATE TABLE message",
-    "DROP TABLE message",
-    "ALTER TABLE message ADD COLUMN x INT",
-    "CREATE TABLE x (id INT)",
-    "CREATE INDEX x ON message (stored_at)",
-    "INSERT INTO append_lock (id) VALUES (2)",
-    "DELETE FROM append_lock",
-    "UPDATE append_lock SET id = 2",
-    "SELECT * FROM schema_migration",
-    "SELECT * FROM mysql.global_priv",
-    "CREATE DATABASE x",
-    "CREATE USER x",
-    "GRANT SELECT ON buzon.* TO CURRENT_USER",
-    "SELECT 1 INTO OUTFILE '/tmp/buzon-forbidden'",
-    "SET GLOBAL max_connections = 10",
-    "CREATE TRIGGER t BEFORE INSERT ON message FOR EACH ROW SET NEW.content = 'x'",
-    "CREATE PROCEDURE p() SELECT 1",
-    "SHUTDOWN",
-]
-
-
-@pytest.mark.parametrize("statement", FORBIDDEN)
-def test_the_program_s_user_may_not(system: System, statement: str) -> None:
-    """By rights, or by the trigger that keeps a message as it is."""
-    api = system.api()
-    stored = api.store(unique(), "final")
-    options = as_user(system, "buzon", "db-password")
-    with pytest.raises(DatabaseError, match="denied|a message is final"):
-        system.database.run_as(options, f"SET @id = {stored['ID']}; {statement}")
-    assert api.messages(ID=stored["ID"]) == [stored]
-    api.close()
-
-
-def test_the_program_s_user_reads_no_files(system: System) -> None:
-    options = as_user(system, "buzon", "db-password")
-    rows = system.database.run_as(options, "SELECT LOAD_FILE('/etc/passwd')")
-    assert rows == [["NULL"]]
-
-
-def test_the_program_s_user_sees_no_other_database(system: System) -> None:
-    options = as_user(system, "buzon", "db-password")
-    shown = {name for (name,) in system.database.run_as(options, "SHOW DATABASES")}
-    assert shown == {"buzon", "information_schema"}
-
-
-def test_the_administration_user_has_all_of_one_database(system: System) -> None:
-    options = as_user(system, "dbuserwriter", "db-admin-password")
-    system.database.run_as(
-        options,
-        "CREATE TABLE of_the_admin (id INT PRIMARY KEY);"
-        "INSERT INTO of_the_admin VALUES (1); UPDATE of_the_admin SET id = 2;"
-        "ALTER TABLE of_the_admin ADD x INT; DELETE FROM of_the_admin;"
-        "CREATE VIEW a_view AS SELECT * FROM of_the_admin; DROP VIEW a_view;"
-        "TRUNCATE of_the_admin; DROP TABLE of_the_admin;"
-        "SELECT COUNT(*) FROM message",
-    )
-    for statement in (
-        "CREATE DATABASE buzon2",
-        "CREATE TABLE mysql.x (id INT)",
-        "SELECT * FROM mysql.global_priv",
-        "CREATE USER x",
-        "SHUTDOWN",
-        "SELECT 1 INTO OUTFILE '/tmp/buzon-forbidden'",
-    ):
-        with pytest.raises(DatabaseError, match="denied"):
-            system.database.run_as(options, statement)
 
 
 @pytest.mark.parametrize("user", ["buzon", "dbuserwriter"])
