@@ -12,6 +12,7 @@ from commands import CommandError, attempt, run
 from conftest import Site
 from server import DOMAIN, Server, inside, recap
 from servers import debian_renewal, due
+from system import ROOT
 from traffic import SecureApi, Traffic
 from waiting import wait_until
 
@@ -89,6 +90,28 @@ def test_processes_are_ordinary_users_of_the_server(site: Site, container: str) 
             ids = re.search(rf"^{kind}:\t(.*)$", status, re.MULTILINE)
             assert ids
             assert all(int(number) >= 1_000_000 for number in ids[1].split()), status
+
+
+SERVICES = {"api-1": "buzon.service", "adminer": "adminer.service"}
+
+
+@pytest.mark.parametrize("container, service", SERVICES.items())
+def test_services_are_shielded_within_their_container(
+    site: Site, container: str, service: str
+) -> None:
+    inside(container, "systemd-analyze", "security", "--threshold=15", service)
+    shown = inside(container, "systemctl", "show", service, "--property=MainPID", "--value")
+    for space in ("ipc", "mnt", "user", "uts"):
+        own, first = (
+            inside(container, "readlink", f"/proc/{process}/ns/{space}")
+            for process in (shown.strip(), "1")
+        )
+        assert own != first, space
+
+
+def test_the_program_is_built_with_its_protections(site: Site) -> None:
+    program = "/var/lib/buzon/images/api/current/rootfs/usr/bin/buzon"
+    run(str(ROOT / "tests/hardening/check-program"), program)
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
