@@ -5,12 +5,14 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from processes import processes
 from release import ADMINER_IMAGE, APP_IMAGE, version
 from stack import LASTING_SERVICES, SERVICES, Stack, docker, inspect
+from system import ROOT
 
 TASKS = ("secrets", "migrate")
 
@@ -353,3 +355,11 @@ def test_root_cannot_come_by_network(
         " --batch --skip-column-names --execute='SELECT CURRENT_USER()'"
     )
     assert try_in(database, "bash", "-c", script).stdout.startswith(outcome)
+
+
+def test_the_program_is_built_with_its_protections(stack: Stack, tmp_path: Path) -> None:
+    program = tmp_path / "buzon"
+    docker("cp", f"{stack.containers('api')[0]}:/usr/bin/buzon", str(program))
+    check = ROOT / "tests" / "hardening" / "check-program"
+    done = subprocess.run([check, program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
