@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "gate/connections.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -144,11 +146,17 @@ void connections_wake(void *connections)
 {
 	struct connections *self = connections;
 	const uint64_t one = 1;
+	ssize_t written;
 
-	if (!atomic_exchange(&self->wake_pending, true) &&
-	    write(self->wake_fd, &one, sizeof(one)) < 0)
+	if (atomic_exchange(&self->wake_pending, true))
+		return;
+	do {
+		written = write(self->wake_fd, &one, sizeof(one));
+	} while (written < 0 && errno == EINTR);
+	if (written < 0)
 		log_event(LOG_ERROR, "internal", NULL,
-			  "the gate could not be woken");
+			  "the gate could not be woken: %s",
+			  strerrordesc_np(errno));
 }
 
 void connections_begin_turn(struct connections *connections)

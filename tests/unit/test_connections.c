@@ -19,6 +19,7 @@ static struct connection some[CONNECTIONS];
 static struct exchange *stepped[CONNECTIONS];
 static size_t steps;
 static size_t wakes;
+static size_t interruptions; /* of the next calls */
 
 ssize_t __real_write(int fd, const void *bytes, size_t length);
 ssize_t __wrap_write(int fd, const void *bytes, size_t length);
@@ -32,6 +33,11 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t length)
 	if (fd == set.wake_fd) {
 		assert_int_equal(pthread_mutex_trylock(&set.returned_mutex),
 				 EBUSY);
+		if (interruptions > 0) {
+			interruptions--;
+			errno = EINTR;
+			return -1;
+		}
 		wakes++;
 	}
 	return __real_write(fd, bytes, length);
@@ -48,7 +54,7 @@ static enum exchange_outcome take_note(struct exchange *exchange,
 static int set_up(void **state)
 {
 	(void)state;
-	steps = wakes = 0;
+	steps = wakes = interruptions = 0;
 	if (!connections_init(&set))
 		return -1;
 	set.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -73,6 +79,15 @@ static int tear_down(void **state)
 static void the_gate_is_woken_before_it_can_take_what_came_back(void **state)
 {
 	(void)state;
+	connections_resume(&some[0].exchange);
+	assert_int_equal(wakes, 1);
+}
+
+/* Nothing else would wake the gate: the answer would stay where it is. */
+static void a_wake_that_is_interrupted_is_tried_again(void **state)
+{
+	(void)state;
+	interruptions = 2;
 	connections_resume(&some[0].exchange);
 	assert_int_equal(wakes, 1);
 }
@@ -105,6 +120,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			the_gate_is_woken_before_it_can_take_what_came_back,
 			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_wake_that_is_interrupted_is_tried_again, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(
 			one_wake_serves_all_and_they_go_on_in_their_order,
 			set_up, tear_down),
