@@ -69,37 +69,29 @@ static bool is_stale(const struct mariadb_store *mariadb)
 	return poll(&poller, 1, 0) != 0;
 }
 
-static void set_tls(MYSQL *connection, const struct settings *settings)
+/* False where libmariadb has no memory to remember it. */
+static bool set(MYSQL *connection, enum mysql_option option, const void *value)
+{
+	return mysql_optionsv(connection, option, value) == 0;
+}
+
+static bool set_tls(MYSQL *connection, const struct settings *settings)
 {
 	my_bool enforce = settings->db_tls != TLS_OFF;
 	my_bool verify = settings->db_tls == TLS_VERIFIED;
 
-	mysql_optionsv(connection, MYSQL_OPT_SSL_ENFORCE, &enforce);
-	mysql_optionsv(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
-	if (settings->db_tls_ca != NULL)
-		mysql_optionsv(connection, MYSQL_OPT_SSL_CA,
-			       settings->db_tls_ca);
+	return set(connection, MYSQL_OPT_SSL_ENFORCE, &enforce) &&
+	       set(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify) &&
+	       (settings->db_tls_ca == NULL ||
+		set(connection, MYSQL_OPT_SSL_CA, settings->db_tls_ca));
 }
 
-static void set_options(MYSQL *connection, const struct settings *settings)
+/* What every statement relies on; without it there may be no connection. */
+static bool set_session(MYSQL *connection, unsigned timeout_secs)
 {
-	unsigned timeout_secs = (unsigned)settings->db_timeout_secs;
 	/* A lock wait has to end before we stop waiting for its end. */
 	unsigned lock_secs = timeout_secs > 1 ? timeout_secs - 1 : 1;
-	unsigned protocol = settings->db_socket != NULL ? MYSQL_PROTOCOL_SOCKET
-							: MYSQL_PROTOCOL_TCP;
-	unsigned local_infile = 0;
-	my_bool reconnect = 0; /* it would lose statements and locks */
 	char session[256];
-
-	mysql_optionsv(connection, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_secs);
-	mysql_optionsv(connection, MYSQL_OPT_READ_TIMEOUT, &timeout_secs);
-	mysql_optionsv(connection, MYSQL_OPT_WRITE_TIMEOUT, &timeout_secs);
-	mysql_optionsv(connection, MYSQL_OPT_RECONNECT, &reconnect);
-	mysql_optionsv(connection, MYSQL_OPT_LOCAL_INFILE, &local_infile);
-	mysql_optionsv(connection, MYSQL_OPT_PROTOCOL, &protocol);
-	mysql_optionsv(connection, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-	set_tls(connection, settings);
 
 	/*
 	 * net_write_timeout: a replica that hangs while the database sends it
@@ -110,10 +102,28 @@ static void set_options(MYSQL *connection, const struct settings *settings)
 		 "sql_mode = 'STRICT_ALL_TABLES', autocommit = 1, "
 		 "innodb_lock_wait_timeout = %u, net_write_timeout = %u",
 		 lock_secs, timeout_secs + 1);
-	mysql_optionsv(connection, MYSQL_INIT_COMMAND, session);
-	mysql_optionsv(
-		connection, MYSQL_INIT_COMMAND,
-		"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
+	return set(connection, MYSQL_INIT_COMMAND, session) &&
+	       set(connection, MYSQL_INIT_COMMAND,
+		   "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
+}
+
+static bool set_options(MYSQL *connection, const struct settings *settings)
+{
+	unsigned timeout_secs = (unsigned)settings->db_timeout_secs;
+	unsigned protocol = settings->db_socket != NULL ? MYSQL_PROTOCOL_SOCKET
+							: MYSQL_PROTOCOL_TCP;
+	unsigned local_infile = 0;
+	my_bool reconnect = 0; /* it would lose statements and locks */
+
+	return set(connection, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_secs) &&
+	       set(connection, MYSQL_OPT_READ_TIMEOUT, &timeout_secs) &&
+	       set(connection, MYSQL_OPT_WRITE_TIMEOUT, &timeout_secs) &&
+	       set(connection, MYSQL_OPT_RECONNECT, &reconnect) &&
+	       set(connection, MYSQL_OPT_LOCAL_INFILE, &local_infile) &&
+	       set(connection, MYSQL_OPT_PROTOCOL, &protocol) &&
+	       set(connection, MYSQL_SET_CHARSET_NAME, "utf8mb4") &&
+	       set_tls(connection, settings) &&
+	       set_session(connection, timeout_secs);
 }
 
 static bool open_connection(struct mariadb_store *mariadb)
@@ -123,8 +133,8 @@ static bool open_connection(struct mariadb_store *mariadb)
 
 	if (connection == NULL)
 		return false;
-	set_options(connection, settings);
-	if (mysql_real_connect(connection,
+	if (!set_options(connection, settings) ||
+	    mysql_real_connect(connection,
 			       settings->db_socket != NULL ? NULL
 							   : settings->db_host,
 			       settings->db_user, settings->db_password,

@@ -315,6 +315,8 @@ int __wrap_mysql_optionsv(MYSQL *mysql, enum mysql_option option, ...)
 	(void)mysql;
 	if (option == MYSQL_OPT_NONBLOCK)
 		return count_call(MYSQL_FAKE_NONBLOCK) != 0;
+	if (count_call(MYSQL_FAKE_OPTION) != 0)
+		return 1;
 	va_start(arguments, option);
 	value = va_arg(arguments, const void *);
 	va_end(arguments);

@@ -26,6 +26,7 @@ enum mysql_fake_call {
 	MYSQL_FAKE_QUERY,
 	MYSQL_FAKE_STORE_RESULT,
 	MYSQL_FAKE_ROLLBACK,
+	MYSQL_FAKE_OPTION,   /* any option but the next; error: refused */
 	MYSQL_FAKE_NONBLOCK, /* the option; error: refused */
 	MYSQL_FAKE_CALLS
 };

@@ -114,6 +114,30 @@ static void connection_follows_the_settings(void **state)
 	assert_non_null(strstr(mysql_fake_options(), "lock_wait_timeout = 1,"));
 }
 
+/* Each of them: a server may commit nothing, or not encrypt, by itself. */
+static void without_all_its_options_there_is_no_connection(void **state)
+{
+	size_t options;
+
+	(void)state;
+	settings.db_tls = TLS_VERIFIED;
+	settings.db_tls_ca = ca;
+	assert_int_equal(store_ping(store), ERR_OK);
+	options = mysql_fake_calls(MYSQL_FAKE_OPTION);
+	assert_true(options > 0);
+	for (size_t nth = 1; nth <= options; nth++) {
+		start_again();
+		settings.db_tls = TLS_VERIFIED;
+		settings.db_tls_ca = ca;
+		mysql_fake_fail(MYSQL_FAKE_OPTION, nth, 1, 1);
+		assert_int_equal(append(1), ERR_DATABASE_UNAVAILABLE);
+		check_count("connect", "calls",
+			    mysql_fake_calls(MYSQL_FAKE_CONNECT), 0);
+		/* The next time there is memory. */
+		assert_int_equal(store_ping(store), ERR_OK);
+	}
+}
+
 static void without_memory_there_is_no_store(void **state)
 {
 	struct database *none;
@@ -726,6 +750,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(connection_follows_the_settings),
+		TEST(without_all_its_options_there_is_no_connection),
 		TEST(without_memory_there_is_no_store),
 		TEST(an_append_tells_what_became_of_each_row),
 		TEST(an_append_is_one_statement_behind_the_lock),
