@@ -25,6 +25,7 @@ unit_tests = \
 	tests/unit/test_buf \
 	tests/unit/test_codec \
 	tests/unit/test_connections \
+	tests/unit/test_conversation \
 	tests/unit/test_err \
 	tests/unit/test_finder \
 	tests/unit/test_form \
@@ -76,6 +77,8 @@ tests_unit_libtesting_a_SOURCES = \
 # Calls that a test answers itself.
 tests_unit_test_connections_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=write
+tests_unit_test_conversation_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=realloc
 tests_unit_test_form_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=realloc
 tests_unit_test_json_LDFLAGS = $(AM_LDFLAGS) \

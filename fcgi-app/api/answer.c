@@ -23,9 +23,10 @@ static const char *detail_of(enum err err)
 		return "More requests wait for the database than the queue "
 		       "holds. Nothing was stored. Try again in a second.";
 	case ERR_WRITE_UNCERTAIN:
-		return "The connection to the database was lost while it "
-		       "committed. The message may or may not be stored: send "
-		       "it again with the same Idempotency-Key.";
+		return "The message may or may not be stored: the connection "
+		       "to the database was lost while it committed, or there "
+		       "was no memory for the answer. Send it again with the "
+		       "same Idempotency-Key.";
 	case ERR_OUT_OF_MEMORY:
 		return "There is no memory for this request. Nothing was "
 		       "stored.";

@@ -58,6 +58,9 @@ struct exchange {
 	exchange_step_fn *step;
 	enum exchange_place place;
 
+	/* Set by the step that stored something: no error may deny it. */
+	bool stored;
+
 	/*
 	 * While it waits: the moment (CLOCK_MONOTONIC, ms; 0 for none) at which
 	 * the gate calls on_deadline, which says whether the wait is over and

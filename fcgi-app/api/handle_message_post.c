@@ -201,6 +201,7 @@ static enum exchange_outcome created(struct exchange *exchange,
 				  "stored.");
 		return answer_problem(exchange, &problem);
 	}
+	exchange->stored = true;
 	memcpy(message.date, row->date, sizeof(message.date));
 	response->status = 201;
 	response->content_type = "application/json";

@@ -117,6 +117,14 @@ static void cut(struct connection *connection, const char *why)
 	connection->state = CONNECTION_ENDING;
 }
 
+/* What to answer where the answer itself could not be written. */
+static enum err error_in_place(const struct exchange *exchange, enum err err)
+{
+	if (exchange->stored)
+		return ERR_WRITE_UNCERTAIN;
+	return err == ERR_OUT_OF_MEMORY ? err : ERR_INTERNAL;
+}
+
 static void answer(struct connection *connection, bool last)
 {
 	struct exchange *exchange = &connection->exchange;
@@ -131,13 +139,12 @@ static void answer(struct connection *connection, bool last)
 	if (exchange->request.method == HTTP_HEAD)
 		last = true;
 	err = encode(connection, last);
-	if (err != ERR_OK && connection->outbox.length == 0 &&
-	    !connection->head_sent) {
+	if (err != ERR_OK && !connection->head_sent) {
 		log_event(LOG_ERROR, "answer_failed", exchange->request.id,
 			  "an answer could not be written: %s", err_code(err));
-		(void)answer_error(exchange, err == ERR_OUT_OF_MEMORY
-						     ? err
-						     : ERR_INTERNAL);
+		/* Nothing of it has been sent. */
+		buf_clear(&connection->outbox);
+		(void)answer_error(exchange, error_in_place(exchange, err));
 		last = true;
 		err = encode(connection, last);
 	}
