@@ -129,3 +129,82 @@ mysql_fake_wraps = \
 
 # For every program that does not name its own, that is the unit tests.
 LDADD = tests/unit/libtesting.a $(libbuzon_libraries) $(CMOCKA_LIBS)
+
+# The program with calls that fail, for tests/reliability; by its name only:
+# make tests/torture/buzon
+EXTRA_PROGRAMS += tests/torture/buzon
+CLEANFILES += tests/torture/buzon$(EXEEXT)
+EXTRA_DIST += tests/torture/build
+tests_torture_buzon_SOURCES = \
+	fcgi-app/main.c \
+	tests/torture/torture.c \
+	tests/torture/torture.h \
+	tests/torture/wrap_libraries.c \
+	tests/torture/wrap_system.c
+tests_torture_buzon_LDADD = $(libbuzon_libraries)
+tests_torture_buzon_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=FCGX_Accept_r \
+	-Wl,--wrap=FCGX_Init \
+	-Wl,--wrap=FCGX_InitRequest \
+	-Wl,--wrap=accept4 \
+	-Wl,--wrap=calloc \
+	-Wl,--wrap=close \
+	-Wl,--wrap=epoll_create1 \
+	-Wl,--wrap=epoll_ctl \
+	-Wl,--wrap=epoll_wait \
+	-Wl,--wrap=eventfd \
+	-Wl,--wrap=fcntl \
+	-Wl,--wrap=free \
+	-Wl,--wrap=ftruncate \
+	-Wl,--wrap=gethostname \
+	-Wl,--wrap=getrandom \
+	-Wl,--wrap=getrlimit \
+	-Wl,--wrap=getsockopt \
+	-Wl,--wrap=json_object_get_string_len \
+	-Wl,--wrap=json_tokener_new_ex \
+	-Wl,--wrap=json_tokener_parse_ex \
+	-Wl,--wrap=lseek \
+	-Wl,--wrap=malloc \
+	-Wl,--wrap=memfd_create \
+	-Wl,--wrap=mmap \
+	-Wl,--wrap=mysql_errno \
+	-Wl,--wrap=mysql_error \
+	-Wl,--wrap=mysql_init \
+	-Wl,--wrap=mysql_optionsv \
+	-Wl,--wrap=mysql_query \
+	-Wl,--wrap=mysql_real_connect \
+	-Wl,--wrap=mysql_rollback \
+	-Wl,--wrap=mysql_server_init \
+	-Wl,--wrap=mysql_stmt_bind_param \
+	-Wl,--wrap=mysql_stmt_bind_result \
+	-Wl,--wrap=mysql_stmt_close \
+	-Wl,--wrap=mysql_stmt_errno \
+	-Wl,--wrap=mysql_stmt_error \
+	-Wl,--wrap=mysql_stmt_execute \
+	-Wl,--wrap=mysql_stmt_execute_cont \
+	-Wl,--wrap=mysql_stmt_execute_start \
+	-Wl,--wrap=mysql_stmt_fetch \
+	-Wl,--wrap=mysql_stmt_fetch_cont \
+	-Wl,--wrap=mysql_stmt_fetch_start \
+	-Wl,--wrap=mysql_stmt_free_result \
+	-Wl,--wrap=mysql_stmt_init \
+	-Wl,--wrap=mysql_stmt_prepare \
+	-Wl,--wrap=mysql_store_result \
+	-Wl,--wrap=mysql_thread_init \
+	-Wl,--wrap=open \
+	-Wl,--wrap=poll \
+	-Wl,--wrap=pthread_cond_timedwait \
+	-Wl,--wrap=pthread_cond_wait \
+	-Wl,--wrap=pthread_create \
+	-Wl,--wrap=read \
+	-Wl,--wrap=realloc \
+	-Wl,--wrap=recv \
+	-Wl,--wrap=sched_setscheduler \
+	-Wl,--wrap=send \
+	-Wl,--wrap=setrlimit \
+	-Wl,--wrap=setsockopt \
+	-Wl,--wrap=signalfd \
+	-Wl,--wrap=spares_lend \
+	-Wl,--wrap=strdup \
+	-Wl,--wrap=vsnprintf \
+	-Wl,--wrap=write

@@ -58,6 +58,11 @@ class Replica:
         self.directory.rmdir()
 
     def start(self) -> None:
+        self.spawn()
+        wait_until(self._serves, 10, "the replica serves")
+
+    def spawn(self) -> None:
+        """Starts it and waits for nothing."""
         where = self._tcp_options() if self.tcp else ["-s", str(self.address)]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
@@ -67,7 +72,6 @@ class Replica:
                 stdout=log,
                 stderr=log,
             )
-        wait_until(self._serves, 10, "the replica serves")
 
     def _tcp_options(self) -> list[str]:
         with socket.socket() as probe:
