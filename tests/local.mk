@@ -127,6 +127,96 @@ mysql_fake_wraps = \
 	-Wl,--wrap=mysql_thread_end \
 	-Wl,--wrap=mysql_thread_init
 
+# What fuzzers give the parsers (tests/fuzz): with --enable-fuzzing by libFuzzer,
+# built by `make fuzzers`, else files that are kept.
+fuzz_targets = \
+	tests/fuzz/fuzz_form \
+	tests/fuzz/fuzz_gate \
+	tests/fuzz/fuzz_header \
+	tests/fuzz/fuzz_json \
+	tests/fuzz/fuzz_multipart \
+	tests/fuzz/fuzz_query \
+	tests/fuzz/fuzz_request \
+	tests/fuzz/fuzz_stream \
+	tests/fuzz/fuzz_text
+
+# The same on a program that was weakened, which they have to find out.
+fuzz_controls = \
+	tests/fuzz/fuzz_stream_weak \
+	tests/fuzz/fuzz_text_weak
+
+EXTRA_PROGRAMS = $(fuzz_controls)
+EXTRA_DIST += \
+	tests/fuzz/corpus \
+	tests/fuzz/dictionaries \
+	tests/fuzz/found
+
+if HAVE_CMOCKA
+check_LIBRARIES += tests/fuzz/libfuzzing.a
+check_PROGRAMS += $(fuzz_targets)
+if FUZZING
+fuzz_main = $(FUZZER_LIBS)
+else
+check_LIBRARIES += tests/fuzz/libreplay.a
+TESTS += $(fuzz_targets)
+fuzz_main = tests/fuzz/libreplay.a
+endif
+endif
+
+.PHONY: fuzzers
+fuzzers: $(fuzz_targets) $(fuzz_controls)
+
+tests_fuzz_libfuzzing_a_SOURCES = \
+	tests/fuzz/answers.c \
+	tests/fuzz/answers.h \
+	tests/fuzz/checks.c \
+	tests/fuzz/checks.h \
+	tests/fuzz/fuzz.h \
+	tests/fuzz/gate_bench.c \
+	tests/fuzz/gate_bench.h \
+	tests/fuzz/reference_json.c \
+	tests/fuzz/reference_json.h \
+	tests/fuzz/reference_records.c \
+	tests/fuzz/reference_records.h
+tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c
+tests_fuzz_libreplay_a_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DFUZZ_FOLDER='"$(abs_srcdir)/tests/fuzz"'
+
+fuzz_libraries = $(fuzz_main) tests/fuzz/libfuzzing.a \
+	tests/unit/libtesting.a $(libbuzon_libraries)
+tests_fuzz_fuzz_form_LDADD = $(fuzz_libraries)
+tests_fuzz_fuzz_gate_LDADD = $(fuzz_libraries)
+tests_fuzz_fuzz_header_LDADD = $(fuzz_libraries)
+tests_fuzz_fuzz_json_LDADD = $(fuzz_libraries)
+tests_fuzz_fuzz_multipart_LDADD = $(fuzz_libraries)
+tests_fuzz_fuzz_query_LDADD = $(fuzz_libraries)
+tests_fuzz_fuzz_request_LDADD = $(fuzz_libraries)
+tests_fuzz_fuzz_stream_LDADD = $(fuzz_libraries)
+tests_fuzz_fuzz_text_LDADD = $(fuzz_libraries)
+
+gate_bench_wraps = \
+	-Wl,--wrap=appender_submit \
+	-Wl,--wrap=finder_submit \
+	-Wl,--wrap=getrandom \
+	-Wl,--wrap=probe_ask \
+	-Wl,--wrap=workers_continue \
+	-Wl,--wrap=workers_submit
+tests_fuzz_fuzz_gate_LDFLAGS = $(AM_LDFLAGS) $(gate_bench_wraps)
+tests_fuzz_fuzz_request_LDFLAGS = $(AM_LDFLAGS) $(gate_bench_wraps)
+
+tests_fuzz_fuzz_stream_weak_SOURCES = \
+	tests/fuzz/fuzz_stream.c \
+	tests/fuzz/weak_stream.c
+tests_fuzz_fuzz_stream_weak_LDADD = $(fuzz_libraries)
+tests_fuzz_fuzz_stream_weak_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=intake_feed
+tests_fuzz_fuzz_text_weak_SOURCES = \
+	tests/fuzz/fuzz_text.c \
+	tests/fuzz/weak_text.c
+tests_fuzz_fuzz_text_weak_LDADD = $(fuzz_libraries)
+tests_fuzz_fuzz_text_weak_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=utf8_first_bad
+
 # For every program that does not name its own, that is the unit tests.
 LDADD = tests/unit/libtesting.a $(libbuzon_libraries) $(CMOCKA_LIBS)
 
