@@ -75,6 +75,11 @@ tests_unit_libtesting_a_SOURCES = \
 	tests/unit/store_fake.h
 
 # Calls that a test answers itself.
+tests_unit_test_codec_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=FCGX_Accept_r \
+	-Wl,--wrap=calloc \
+	-Wl,--wrap=memfd_create \
+	-Wl,--wrap=mmap
 tests_unit_test_connections_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=write
 tests_unit_test_conversation_LDFLAGS = $(AM_LDFLAGS) \
@@ -147,7 +152,9 @@ fuzz_controls = \
 
 EXTRA_PROGRAMS = $(fuzz_controls)
 EXTRA_DIST += \
+	tests/fuzz/build \
 	tests/fuzz/corpus \
+	tests/fuzz/coverage \
 	tests/fuzz/dictionaries \
 	tests/fuzz/found
 

@@ -61,6 +61,7 @@ static void check_link(const struct query *query, uint64_t last_id)
 	struct store_filter want = query->filter;
 	struct problem problem;
 	struct query next;
+	struct span text;
 	struct buf line;
 
 	if (want.order == STORE_ASCENDING) {
@@ -75,8 +76,8 @@ static void check_link(const struct query *query, uint64_t last_id)
 	query_init(&next);
 	query_append_link(&line, query, last_id);
 	assert(buf_error(&line) == ERR_OK);
-	assert(query_parse(&next, query_of_link(buf_span(&line)), &problem) ==
-	       ERR_OK);
+	text = query_of_link(buf_span(&line));
+	assert(query_parse(&next, text, &problem) == ERR_OK);
 	assert(same_texts(&next.filter, &want));
 	assert(same_number(next.filter.has_id, next.filter.id, want.has_id,
 			   want.id));

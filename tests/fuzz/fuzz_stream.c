@@ -62,7 +62,8 @@ static void check_codec(const struct intake *intake)
 
 	assert(request != NULL);
 	parameter = codec_parameters(request);
-	assert(strcmp(*parameter++, "FCGI_ROLE=RESPONDER") == 0);
+	assert(strcmp(*parameter, "FCGI_ROLE=RESPONDER") == 0);
+	parameter++;
 	while (read_pair(&rest, &name, &value)) {
 		assert(*parameter != NULL);
 		assert(strlen(*parameter) == name.length + 1 + value.length);

@@ -7,7 +7,12 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <fcgiapp.h>
 
 #include "fcgi_records.h"
 #include "gate/codec.h"
@@ -15,6 +20,61 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum { ANSWER_MAX = 16 * 1024 * 1024 };
+
+/* The call that fails, once. */
+static enum call {
+	NONE,
+	ALLOCATION,
+	FILE_IN_MEMORY,
+	MAPPING,
+	ACCEPT,
+} failing;
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+int __real_memfd_create(const char *name, unsigned flags);
+int __wrap_memfd_create(const char *name, unsigned flags);
+void *__real_mmap(void *address, size_t length, int protection, int flags,
+		  int fd, off_t offset);
+void *__wrap_mmap(void *address, size_t length, int protection, int flags,
+		  int fd, off_t offset);
+int __real_FCGX_Accept_r(FCGX_Request *request);
+int __wrap_FCGX_Accept_r(FCGX_Request *request);
+
+static bool fails(enum call call)
+{
+	if (failing != call)
+		return false;
+	failing = NONE;
+	return true;
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return fails(ALLOCATION) ? NULL : __real_calloc(count, size);
+}
+
+int __wrap_memfd_create(const char *name, unsigned flags)
+{
+	return fails(FILE_IN_MEMORY) ? -1 : __real_memfd_create(name, flags);
+}
+
+void *__wrap_mmap(void *address, size_t length, int protection, int flags,
+		  int fd, off_t offset)
+{
+	return fails(MAPPING) ? MAP_FAILED
+			      : __real_mmap(address, length, protection, flags,
+					    fd, offset);
+}
+
+/* As libfcgi fails: it has closed what it read. */
+int __wrap_FCGX_Accept_r(FCGX_Request *request)
+{
+	if (!fails(ACCEPT))
+		return __real_FCGX_Accept_r(request);
+	close(request->ipcFd);
+	return -1;
+}
 
 static int set_up(void **state)
 {
@@ -427,6 +487,40 @@ static void a_codec_takes_its_descriptors_with_it(void **state)
 	assert_int_equal(open_descriptors(), before);
 }
 
+static void a_codec_that_cannot_be_made_leaves_nothing(void **state)
+{
+	static const enum call calls[] = { ALLOCATION, FILE_IN_MEMORY,
+					   MAPPING };
+	size_t before = open_descriptors();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(calls); i++) {
+		failing = calls[i];
+		assert_null(codec_new());
+		assert_int_equal(failing, NONE);
+		assert_int_equal(open_descriptors(), before);
+	}
+}
+
+static void a_request_that_failed_is_not_in_the_way_of_the_next(void **state)
+{
+	static const enum call calls[] = { ALLOCATION, ACCEPT };
+	size_t before = open_descriptors();
+
+	for (size_t i = 0; i < COUNT(calls); i++) {
+		struct codec_request *request;
+
+		failing = calls[i];
+		assert_null(codec_decode(*state, 1, (struct span){ NULL, 0 }));
+		assert_int_equal(failing, NONE);
+		request = decode(*state, 2);
+		assert_string_equal(parameter_of(request, SPAN("REQUEST_URI")),
+				    "/api/test");
+		codec_request_free(&request);
+		assert_int_equal(open_descriptors(), before);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -442,6 +536,8 @@ int main(void)
 		TEST(several_requests_may_be_under_way),
 		TEST(many_requests_cost_no_descriptor),
 		TEST(a_full_output_is_told),
+		TEST(a_request_that_failed_is_not_in_the_way_of_the_next),
+		cmocka_unit_test(a_codec_that_cannot_be_made_leaves_nothing),
 		cmocka_unit_test(a_codec_takes_its_descriptors_with_it),
 	};
 
