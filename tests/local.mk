@@ -151,6 +151,7 @@ fuzz_controls = \
 	tests/fuzz/fuzz_text_weak
 
 EXTRA_PROGRAMS = $(fuzz_controls)
+CLEANFILES += $(fuzz_controls)
 EXTRA_DIST += \
 	tests/fuzz/build \
 	tests/fuzz/corpus \

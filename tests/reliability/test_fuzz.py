@@ -24,6 +24,11 @@ EXECUTIONS_MIN = 100
 PATIENCE_SECS = 180
 BUILD_SECS = 280
 CONTROL_SECS = 60
+# What AddressSanitizer does not look for unless it is told.
+ENVIRONMENT = {
+    **os.environ,
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class Run:
 
     def covered(self) -> int:
         """The edges of the program's graph that were seen."""
-        return max((int(edges) for edges in re.findall(r" cov: (\d+) ", self.output)), default=0)
+        edges = re.findall(r" cov: (\d+) ", self.output)
+        return max(map(int, edges), default=0)
 
 
 def call(*command: str | Path, seconds: float) -> subprocess.CompletedProcess[str]:
@@ -50,6 +56,7 @@ def call(*command: str | Path, seconds: float) -> subprocess.CompletedProcess[st
         capture_output=True,
         text=True,
         errors="replace",
+        env=ENVIRONMENT,
         timeout=seconds,
         check=False,
     )
