@@ -60,7 +60,8 @@ static bool read_text(struct settings *settings, const struct setting *setting,
 			      setting->name);
 		return false;
 	}
-	*text_of(settings, setting) = copy;
+	/* gcc's analyzer takes a copy that is assigned there for lost. */
+	memcpy((char *)settings + setting->offset, &copy, sizeof(copy));
 	return true;
 }
 

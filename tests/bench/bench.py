@@ -18,6 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "integration"))
 
+# Not at the top, because they are found by the path above only.
 import exports  # noqa: E402
 import idle  # noqa: E402
 import loads  # noqa: E402

@@ -21,6 +21,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "integration"))
 
+# Not at the top, because they are found by the path above only.
 from nginx_lines import Nginx, NginxError  # noqa: E402
 from system import ROOT, System, free_port, tail  # noqa: E402
 from waiting import wait_until  # noqa: E402

@@ -37,7 +37,7 @@ def run(
     return subprocess.run(
         [str(program), *arguments],
         env=environment(settings),
-        stdin=stdin,  # type: ignore[call-overload]
+        stdin=stdin,  # type: ignore[call-overload]  # a number or a file
         capture_output=True,
         text=True,
         timeout=10,

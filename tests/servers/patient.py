@@ -23,7 +23,7 @@ class PatientConnection(http.client.HTTPConnection):
 
     def send(self, data: object) -> None:
         try:
-            super().send(data)  # type: ignore[arg-type]
+            super().send(data)  # type: ignore[arg-type]  # typeshed lists what may be sent
         except (BrokenPipeError, ConnectionResetError) as error:
             raise NotAnswered from error
 

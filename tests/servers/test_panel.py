@@ -40,6 +40,7 @@ class Panel(http.server.ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         # A web server that has read too much goes away in the middle.
         if not isinstance(sys.exc_info()[1], ConnectionError):
+            # It takes whatever it is given.
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     @property
