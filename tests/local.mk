@@ -74,6 +74,16 @@ tests_unit_libtesting_a_SOURCES = \
 	tests/unit/store_fake.c \
 	tests/unit/store_fake.h
 
+# The unit tests once more, under valgrind.
+.PHONY: check-valgrind
+check-valgrind: $(check_PROGRAMS)
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests)' \
+		LOG_COMPILER=valgrind LOG_FLAGS='$(valgrind_flags)'
+
+valgrind_flags = --quiet --error-exitcode=99 --leak-check=full \
+	--show-leak-kinds=definite,indirect,possible \
+	--errors-for-leak-kinds=definite,indirect,possible
+
 # Calls that a test answers itself.
 tests_unit_test_codec_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=FCGX_Accept_r \
