@@ -81,6 +81,7 @@ def test_up_brings_back_what_has_died(own: System) -> None:
     assert after == before
 
 
+@pytest.mark.unchecked("it knows replicas by their command line")
 def test_up_twice_at_once_is_up_once(own: System) -> None:
     own.down()
     with ThreadPoolExecutor(2) as pool:
