@@ -59,7 +59,8 @@ class Replica:
 
     def start(self) -> None:
         self.spawn()
-        wait_until(self._serves, 10, "the replica serves")
+        # Under valgrind it takes seconds.
+        wait_until(self._serves, 30, "the replica serves")
 
     def spawn(self) -> None:
         """Starts it and waits for nothing."""
