@@ -12,8 +12,8 @@ from conftest import Figure
 
 CHECKERS = {"address and undefined": ADDRESS, "thread": THREAD, "memcheck": MEMCHECK}
 
-# A choice that reaches every module of the program, takes seconds, and has no bounds that
-# a slow machine could miss.
+# Choices that together reach every module of the program, take seconds, and have no
+# bounds that a slow machine could miss.
 SHORT = {
     "address and undefined": [
         *("test_endpoints.py", "test_post_bodies.py", "test_list.py", "test_ndjson.py"),
