@@ -50,6 +50,13 @@ static bool print_fault(const struct setting *setting, const char *value,
 	return false;
 }
 
+/* By memcpy(), as gcc's analyzer takes what is assigned there for lost. */
+static void keep_text(struct settings *settings, const struct setting *setting,
+		      char *text)
+{
+	memcpy((char *)settings + setting->offset, &text, sizeof(text));
+}
+
 static bool read_text(struct settings *settings, const struct setting *setting,
 		      const char *value, FILE *messages)
 {
@@ -60,8 +67,7 @@ static bool read_text(struct settings *settings, const struct setting *setting,
 			      setting->name);
 		return false;
 	}
-	/* gcc's analyzer takes a copy that is assigned there for lost. */
-	memcpy((char *)settings + setting->offset, &copy, sizeof(copy));
+	keep_text(settings, setting, copy);
 	return true;
 }
 
