@@ -4,12 +4,16 @@
 # The private MariaDB. Needs common.sh, var.sh, process.sh.
 
 database_write_config() {
+  install -d -m 700 "$var/tmp/mariadb"
+  ! is_root || chown "$mariadb_user" "$var/tmp/mariadb"
   cat >"$var/etc/mariadb.cnf" <<END
 # Written by scripts/up at every start.
 [mariadbd]
 datadir = $var/data
 socket = $var/run/mariadb.sock
 log_error = $var/log/mariadb.log
+# In /tmp, another server that starts would remove what this one has there.
+tmpdir = $var/tmp/mariadb
 # Nobody comes by network.
 skip_networking
 skip_name_resolve
