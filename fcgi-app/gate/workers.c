@@ -6,13 +6,22 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+/* So many of those who wait go ahead of one whose answer has begun. */
+enum { FRESH_IN_A_ROW = 3 };
+
+struct queue {
+	struct exchange *first;
+	struct exchange *last;
+	size_t count;
+};
+
 struct workers {
 	pthread_mutex_t mutex;
 	pthread_cond_t filled;
-	struct exchange *first;
-	struct exchange *last;
+	struct queue fresh;
+	struct queue begun;
+	size_t fresh_in_a_row;
 	size_t queue_max;
-	size_t queued;
 	size_t idle;
 	bool stopping;
 	store_open_fn *open;
@@ -22,6 +31,40 @@ struct workers {
 	pthread_t threads[];
 };
 
+static void append(struct queue *queue, struct exchange *exchange)
+{
+	exchange->next_queued = NULL;
+	if (queue->count == 0)
+		queue->first = exchange;
+	else
+		queue->last->next_queued = exchange;
+	queue->last = exchange;
+	queue->count++;
+}
+
+static size_t queued(const struct workers *workers)
+{
+	return workers->fresh.count + workers->begun.count;
+}
+
+/*
+ * Long answers are many steps each. Whoever asks for little waits for as good
+ * as none of them, however many there are.
+ */
+static struct exchange *pick(struct workers *workers)
+{
+	bool ahead = workers->fresh.count > 0 && workers->begun.count > 0 &&
+		     workers->fresh_in_a_row < FRESH_IN_A_ROW;
+	bool fresh = ahead || workers->begun.count == 0;
+	struct queue *queue = fresh ? &workers->fresh : &workers->begun;
+	struct exchange *exchange = queue->first;
+
+	workers->fresh_in_a_row = ahead ? workers->fresh_in_a_row + 1 : 0;
+	queue->first = exchange->next_queued;
+	queue->count--;
+	return exchange;
+}
+
 /* The next exchange; NULL when there will be none. */
 static struct exchange *take(struct workers *workers)
 {
@@ -29,14 +72,11 @@ static struct exchange *take(struct workers *workers)
 
 	pthread_mutex_lock(&workers->mutex);
 	workers->idle++;
-	while (workers->queued == 0 && !workers->stopping)
+	while (queued(workers) == 0 && !workers->stopping)
 		pthread_cond_wait(&workers->filled, &workers->mutex);
 	workers->idle--;
-	if (workers->queued > 0) {
-		exchange = workers->first;
-		workers->first = exchange->next_queued;
-		workers->queued--;
-	}
+	if (queued(workers) > 0)
+		exchange = pick(workers);
 	pthread_mutex_unlock(&workers->mutex);
 	return exchange;
 }
@@ -88,21 +128,15 @@ struct workers *workers_new(size_t count, size_t queue_max, store_open_fn *open,
 	return workers;
 }
 
-static enum err enqueue(struct workers *workers, struct exchange *exchange,
-			size_t queue_max)
+static enum err enqueue(struct workers *workers, struct queue *queue,
+			struct exchange *exchange, size_t queue_max)
 {
 	enum err err = ERR_OVERLOADED;
 	bool wake = false;
 
-	exchange->next_queued = NULL;
 	pthread_mutex_lock(&workers->mutex);
-	if (workers->queued < queue_max) {
-		if (workers->queued == 0)
-			workers->first = exchange;
-		else
-			workers->last->next_queued = exchange;
-		workers->last = exchange;
-		workers->queued++;
+	if (queue->count < queue_max) {
+		append(queue, exchange);
 		wake = workers->idle > 0;
 		err = ERR_OK;
 	}
@@ -114,12 +148,12 @@ static enum err enqueue(struct workers *workers, struct exchange *exchange,
 
 enum err workers_submit(struct workers *workers, struct exchange *exchange)
 {
-	return enqueue(workers, exchange, workers->queue_max);
+	return enqueue(workers, &workers->fresh, exchange, workers->queue_max);
 }
 
 void workers_continue(struct workers *workers, struct exchange *exchange)
 {
-	(void)enqueue(workers, exchange, SIZE_MAX);
+	(void)enqueue(workers, &workers->begun, exchange, SIZE_MAX);
 }
 
 void workers_free(struct workers **workers)

@@ -10,7 +10,8 @@
 
 /*
  * Threads that run the steps which ask the database, each with a store of its
- * own, from one bounded queue.
+ * own: from a bounded queue of new exchanges, and from one of those whose
+ * answer has begun.
  */
 struct workers;
 
@@ -24,18 +25,19 @@ struct workers *workers_new(size_t count, size_t queue_max, store_open_fn *open,
 
 /*
  * Queues the next step of an exchange. ERR_OK: done will be called.
- * ERR_OVERLOADED: queue_max of them wait already.
+ * ERR_OVERLOADED: queue_max new ones wait already.
  */
 enum err workers_submit(struct workers *workers,
 			struct exchange *exchange) MUST_CHECK;
 
 /*
  * Queues the next step of one whose answer has begun, however many wait: to
- * refuse it would cut the answer. done will be called.
+ * refuse it would cut the answer. It lets new ones go ahead, though not for
+ * ever. done will be called.
  */
 void workers_continue(struct workers *workers, struct exchange *exchange);
 
-/* Ends the threads when the queue is empty, frees; sets *workers to NULL. */
+/* Ends the threads when the queues are empty, frees; sets *workers to NULL. */
 void workers_free(struct workers **workers);
 
 #endif

@@ -22,6 +22,8 @@ static struct exchange exchanges[EXCHANGES_MAX];
 static atomic_int steps[EXCHANGES_MAX];
 static atomic_int dones[EXCHANGES_MAX];
 static atomic_int outcomes[EXCHANGES_MAX];
+static atomic_int places[EXCHANGES_MAX]; /* in the order of the steps */
+static atomic_int stepped;
 static atomic_int without_store;
 
 static void done(struct exchange *exchange, enum exchange_outcome outcome)
@@ -39,6 +41,7 @@ static enum exchange_outcome step(struct exchange *exchange,
 	ptrdiff_t i = exchange - exchanges;
 
 	atomic_fetch_add(&steps[i], 1);
+	atomic_store(&places[i], atomic_fetch_add(&stepped, 1));
 	if (store == NULL)
 		atomic_fetch_add(&without_store, 1);
 	else if (store_ping(store) != ERR_OK)
@@ -60,6 +63,7 @@ static int set_up(void **state)
 		atomic_store(&outcomes[i], -1);
 	}
 	atomic_store(&without_store, 0);
+	atomic_store(&stepped, 0);
 	return 0;
 }
 
@@ -129,6 +133,30 @@ static void one_that_was_begun_is_queued_whatever_waits(void **state)
 	store_fake_release(fake, STORE_FAKE_PING);
 	workers_free(&workers);
 	assert_all_done(4);
+}
+
+static void new_ones_go_ahead_of_long_answers_but_not_for_ever(void **state)
+{
+	/* 0 is what holds the worker up; 1 to 4 have begun. */
+	static const int order[] = { 0, 5, 6, 7, 1, 8, 9, 2, 3, 4 };
+	enum { COUNT = sizeof(order) / sizeof(order[0]) };
+
+	(void)state;
+	workers = workers_new(1, EXCHANGES_MAX, store_fake_open, fake, done);
+	assert_non_null(workers);
+	store_fake_hold(fake, STORE_FAKE_PING);
+	assert_int_equal(workers_submit(workers, &exchanges[0]), ERR_OK);
+	assert_true(store_fake_await_held(fake, STORE_FAKE_PING, 1));
+	for (size_t i = 1; i < 5; i++)
+		workers_continue(workers, &exchanges[i]);
+	for (size_t i = 5; i < COUNT; i++)
+		assert_int_equal(workers_submit(workers, &exchanges[i]),
+				 ERR_OK);
+	store_fake_release(fake, STORE_FAKE_PING);
+	workers_free(&workers);
+	assert_all_done(COUNT);
+	for (int i = 0; i < COUNT; i++)
+		assert_int_equal(atomic_load(&places[order[i]]), i);
 }
 
 static void one_more_than_the_queue_holds_is_overloaded(void **state)
@@ -222,6 +250,7 @@ int main(void)
 			tear_down),
 		TEST(one_more_than_the_queue_holds_is_overloaded),
 		TEST(one_that_was_begun_is_queued_whatever_waits),
+		TEST(new_ones_go_ahead_of_long_answers_but_not_for_ever),
 		TEST(as_many_steps_run_at_once_as_there_are_workers),
 		TEST(a_worker_without_a_store_tries_again_for_each_step),
 		TEST(workers_that_had_nothing_to_do_end),
