@@ -3,6 +3,7 @@
 #define BUZON_API_EXCHANGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/http.h"
@@ -77,6 +78,8 @@ struct exchange {
 
 	/* The gate's: ends an EXCHANGE_WAIT. Any thread. */
 	void (*resume)(struct exchange *exchange);
+	/* The gate's: after how many bytes a body is to be sent. Any thread. */
+	size_t (*piece_bytes)(struct exchange *exchange);
 };
 
 #endif

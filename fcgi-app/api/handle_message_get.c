@@ -30,8 +30,10 @@ static enum err read_piece(struct exchange *exchange, struct store *store,
 {
 	struct get *get = exchange->state;
 	bool more = false;
-	enum err err = listing_read_piece(&get->listing, store, &more);
+	enum err err;
 
+	get->listing.piece_bytes = exchange->piece_bytes(exchange);
+	err = listing_read_piece(&get->listing, store, &more);
 	*outcome_r = more ? EXCHANGE_MORE : EXCHANGE_DONE;
 	return err;
 }
@@ -52,7 +54,11 @@ static enum exchange_outcome next_piece(struct exchange *exchange,
 	return EXCHANGE_BROKEN;
 }
 
-/* One page, or NDJSON with a limit. */
+/*
+ * One page, or NDJSON with a limit. Up to the size of a piece it is sent whole,
+ * with its Content-Length. A longer one is streamed in pieces of about that
+ * size: the memory it takes does not depend on how much there is to tell.
+ */
 static enum exchange_outcome first_of_page(struct exchange *exchange,
 					   struct store *store)
 {
@@ -60,6 +66,7 @@ static enum exchange_outcome first_of_page(struct exchange *exchange,
 	struct listing *listing = &get->listing;
 	enum err err;
 
+	listing->piece_bytes = exchange->piece_bytes(exchange);
 	listing_begin(listing);
 	err = listing_read_page(listing, store);
 	if (err != ERR_OK)

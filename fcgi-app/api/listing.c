@@ -1,17 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/listing.h"
 
-enum {
-	/*
-	 * An answer up to this size is sent whole, with its Content-Length. A
-	 * longer one is streamed in pieces of about this size, so that the
-	 * memory it takes does not depend on how much there is to tell.
-	 */
-	PIECE_BYTES = 256 * 1024,
-	/* Messages read at once: few at first, more while they are short. */
-	ROWS_FIRST = 128,
-	ROWS_MAX = 8192,
-};
+/* Messages read at once: few at first, more while they are short. */
+enum { ROWS_FIRST = 16, ROWS_MAX = 8192 };
 
 void listing_init(struct listing *listing, const struct store_filter *filter,
 		  uint64_t left, bool ndjson, struct buf *body)
@@ -72,7 +63,7 @@ static bool visit(const struct message *message, void *context)
 		listing->beyond = true;
 		return false;
 	}
-	if (listing->body->length >= PIECE_BYTES) {
+	if (listing->body->length >= listing->piece_bytes) {
 		listing->full = true;
 		return false;
 	}
@@ -208,7 +199,8 @@ enum err listing_read_piece(struct listing *listing, struct store *store,
 	read = listing->written - before;
 	if (listing->full)
 		listing->rows = read;
-	else if (listing->body->length < PIECE_BYTES / 2 && rows < ROWS_MAX)
+	else if (listing->body->length < listing->piece_bytes / 2 &&
+		 rows < ROWS_MAX)
 		listing->rows = 2 * listing->rows;
 	*more_r = listing->left > 0 && (listing->full || read == rows);
 	if (!*more_r)

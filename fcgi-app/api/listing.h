@@ -31,7 +31,8 @@ struct listing {
 	uint64_t written;
 	uint64_t last_id; /* the page's, also where it is not yet read to it */
 	struct buf *body;
-	bool full;   /* the body has its size, and there is more */
+	size_t piece_bytes; /* the body's size; set before each read */
+	bool full;          /* the body has it, and there is more */
 	bool beyond; /* a message after the last one that may follow was seen */
 	uint64_t rows; /* how many to read at once */
 };

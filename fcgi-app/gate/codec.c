@@ -169,6 +169,10 @@ struct codec_request *codec_decode(struct codec *codec, uint16_t request_id,
 		free(request);
 		return NULL;
 	}
+	/* Their buffers take 24 KiB, and only the parameters are needed. */
+	FCGX_FreeStream(&request->fcgx.in);
+	FCGX_FreeStream(&request->fcgx.out);
+	FCGX_FreeStream(&request->fcgx.err);
 	return request;
 }
 

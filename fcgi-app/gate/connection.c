@@ -63,12 +63,24 @@ static void leave_timed(struct connection *connection)
 	connection->timed = false;
 }
 
+/* Only the gate's thread writes the sum; others look at it. */
+static void hold(struct connection *connection, size_t bytes)
+{
+	atomic_size_t *sum = &connection->owner->held_bytes;
+
+	if (connection->held_bytes == bytes)
+		return;
+	atomic_store(sum, atomic_load(sum) - connection->held_bytes + bytes);
+	connection->held_bytes = bytes;
+}
+
 void connection_close(struct connection *connection)
 {
 	struct connections *owner = connection->owner;
 
 	if (connection->state == CONNECTION_CLOSED)
 		return;
+	hold(connection, 0);
 	leave_timed(connection);
 	conversation_drop(connection);
 	if (connection->queued)
@@ -189,6 +201,7 @@ static bool send_out(struct connection *connection)
 	ssize_t count;
 
 	if (rest.length == 0) {
+		hold(connection, 0);
 		spares_take(&connection->owner->spares, &connection->outbox);
 		connection->outbox_sent = 0;
 		if (connection->watches_room)
@@ -204,6 +217,7 @@ static bool send_out(struct connection *connection)
 		return true;
 	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
 		connection->writable = false;
+		hold(connection, connection->outbox.length);
 		/* Where it has room again by now, that is an event at once. */
 		if (connection->watches_room ||
 		    watch(connection, EPOLL_CTL_MOD, true))

@@ -54,6 +54,7 @@ struct connection {
 
 	struct buf outbox;
 	size_t outbox_sent;
+	size_t held_bytes; /* of the outbox, while there is no room to send */
 
 	int64_t active_ms; /* when bytes last moved */
 	int64_t timed_ms;  /* active_ms when it took its place in that list */
@@ -91,6 +92,7 @@ struct connections {
 	struct connection_list waiting; /* the nearest deadline first */
 	struct connection_list queued;
 	struct connection_list closed;
+	atomic_size_t held_bytes; /* of all of them together */
 	char *received; /* where recv() puts bytes before they are looked at */
 	struct spares spares; /* of the buffers that a request needs */
 

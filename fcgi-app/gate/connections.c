@@ -11,6 +11,21 @@
 #include "base/log.h"
 #include "gate/conversation.h"
 
+enum {
+	/* What there is of the body of an answer goes out after so much. */
+	PIECE_MAX_BYTES = 256 * 1024,
+	/*
+	 * What answers hold whose peers do not read nears this, and then grows
+	 * by the smallest piece for each: 4 KiB with what stands around it.
+	 */
+	HELD_BYTES = 512 * 1024,
+	PIECE_MIN_BYTES = 3 * 1024,
+	/* Above this, who has not read for so long does not get more time. */
+	HELD_MAX_BYTES = 4 * 1024 * 1024,
+	HELD_STALL_MS = 1000,
+	HELD_LOOK_MS = 100,
+};
+
 bool connections_init(struct connections *connections)
 {
 	*connections = (struct connections){ .epoll_fd = -1, .wake_fd = -1 };
@@ -80,18 +95,44 @@ static void close_stalled(struct connection *connection)
 	connection_close(connection);
 }
 
-void connections_expire(struct connections *connections)
+static bool holds_too_much(const struct connections *connections)
 {
-	int64_t moved_before_ms =
-		connections->now_ms - connections->stall_timeout_ms;
+	return atomic_load(&connections->held_bytes) > HELD_MAX_BYTES;
+}
+
+/* How long it may move no byte, as things are now. */
+static int64_t patience_ms(const struct connection *connection)
+{
+	const struct connections *owner = connection->owner;
+
+	return connection->held_bytes > 0 && holds_too_much(owner)
+		       ? HELD_STALL_MS
+		       : owner->stall_timeout_ms;
+}
+
+static void expire_stalled(struct connections *connections)
+{
+	int64_t now_ms = connections->now_ms;
 	struct connection *connection, *next;
 
-	for (connection = TAILQ_FIRST(&connections->timed);
-	     connection != NULL && connection->active_ms <= moved_before_ms;
+	for (connection = TAILQ_FIRST(&connections->timed); connection != NULL;
 	     connection = next) {
+		int64_t stalled_ms = now_ms - connection->active_ms;
+
 		next = TAILQ_NEXT(connection, timed_link);
-		close_stalled(connection);
+		if (stalled_ms >= patience_ms(connection))
+			close_stalled(connection);
+		else if (stalled_ms < HELD_STALL_MS ||
+			 !holds_too_much(connections))
+			break;
 	}
+}
+
+void connections_expire(struct connections *connections)
+{
+	struct connection *connection, *next;
+
+	expire_stalled(connections);
 	for (connection = TAILQ_FIRST(&connections->waiting);
 	     connection != NULL &&
 	     connection->exchange.deadline_ms <= connections->now_ms;
@@ -112,6 +153,9 @@ int64_t connections_next_expiry_ms(const struct connections *connections)
 		return connections->now_ms;
 	if (timed != NULL)
 		next_ms = timed->active_ms + connections->stall_timeout_ms;
+	if (holds_too_much(connections) &&
+	    next_ms > connections->now_ms + HELD_LOOK_MS)
+		next_ms = connections->now_ms + HELD_LOOK_MS;
 	if (waiting != NULL &&
 	    (next_ms < 0 || waiting->exchange.deadline_ms < next_ms))
 		next_ms = waiting->exchange.deadline_ms;
@@ -168,6 +212,16 @@ void connections_begin_turn(struct connections *connections)
 void connections_resume(struct exchange *exchange)
 {
 	connections_give_back(exchange, EXCHANGE_NEXT);
+}
+
+size_t connections_piece_bytes(struct exchange *exchange)
+{
+	size_t held = atomic_load(&connection_of(exchange)->owner->held_bytes);
+	size_t bytes = held < HELD_BYTES ? (HELD_BYTES - held) / 2 : 0;
+
+	if (bytes > PIECE_MAX_BYTES)
+		return PIECE_MAX_BYTES;
+	return bytes > PIECE_MIN_BYTES ? bytes : PIECE_MIN_BYTES;
 }
 
 void connections_give_back(struct exchange *exchange,

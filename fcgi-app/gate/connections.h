@@ -40,10 +40,19 @@ void connections_give_back(struct exchange *exchange,
 /* The same for its next step; what exchange->resume is. Any thread. */
 void connections_resume(struct exchange *exchange);
 
+/*
+ * The size of a piece of an answer, what exchange->piece_bytes is: the smaller,
+ * the more memory is held for those who do not read theirs. Any thread.
+ */
+size_t connections_piece_bytes(struct exchange *exchange);
+
 /* Has the gate take a turn; connections: a struct connections. Any thread. */
 void connections_wake(void *connections);
 
-/* Closes what has stalled, and ends the waits whose deadline has come. */
+/*
+ * Closes what has stalled, sooner while answers that nobody reads hold too much
+ * memory, and ends the waits whose deadline has come.
+ */
 void connections_expire(struct connections *connections);
 
 /* When connections_expire() is next of use (ms), or -1. */

@@ -157,8 +157,9 @@ static void answer(struct connection *connection, bool last)
 	connection->state = CONNECTION_SENDING;
 	if (last)
 		finish(connection);
-	else
-		buf_clear(&exchange->response.body);
+	else /* many may be under way, and some for long */
+		spares_take(&connection->owner->spares,
+			    &exchange->response.body);
 }
 
 /* What a step came to. True where the next one is to follow at once. */
@@ -236,6 +237,7 @@ void conversation_start(struct connection *connection)
 	*exchange = (struct exchange){
 		.service = connection->owner->service,
 		.resume = connections_resume,
+		.piece_bytes = connections_piece_bytes,
 	};
 	parameters_to_request(codec_parameters(connection->request),
 			      &exchange->request, &connection->path);

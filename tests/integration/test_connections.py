@@ -134,6 +134,19 @@ def many_rows(system: System) -> Iterator[str]:
     system.database.run(f"DELETE FROM message WHERE sender = '{sender}'")
 
 
+@pytest.fixture
+def many_messages(system: System) -> Iterator[str]:
+    """The same of short ones: 30 MB."""
+    sender = unique("many")
+    system.database.run(
+        "INSERT INTO message (sender, content, stored_at)"
+        f" SELECT '{sender}', REPEAT('x', 200), UTC_TIMESTAMP(6)"
+        " FROM seq_1_to_100000"
+    )
+    yield f"/api/message?From={sender}"
+    system.database.run(f"DELETE FROM message WHERE sender = '{sender}'")
+
+
 def test_readers_that_never_read_delay_nobody(
     system: System, many_rows: str
 ) -> None:
@@ -147,6 +160,44 @@ def test_readers_that_never_read_delay_nobody(
             reader.read_record()
         assert_prompt(replica)
         assert replica.memory_kib() < 64 * 1024
+
+
+def read_nothing(replica: Replica, stack: ExitStack, target: str, count: int) -> None:
+    """So many readers ask for all of it, and take the first bytes of it."""
+    readers = [stack.enter_context(replica.connect()) for _ in range(count)]
+    for reader in readers:
+        reader.send(encode("GET", target, {"Accept": NDJSON}))
+    for reader in readers:
+        reader.read_record()
+
+
+def memory_grown_kib(replica: Replica, target: str, readers: int) -> int:
+    """By readers that read nothing, a second after they have begun."""
+    with replica.api() as api:
+        assert api.get(target, {"Accept": NDJSON}).status == 200
+    before = replica.memory_kib()
+    with ExitStack() as stack:
+        read_nothing(replica, stack, target, readers)
+        assert_prompt(replica)
+        return replica.memory_kib() - before
+
+
+def test_readers_that_never_read_hold_little_memory(
+    system: System, many_messages: str
+) -> None:
+    with Replica(system, BUZON_STALL_TIMEOUT="60") as replica:
+        grown = memory_grown_kib(replica, many_messages, 333)
+    assert grown < 5 * 1024
+
+
+def test_readers_that_hold_too_much_memory_are_closed_sooner(
+    system: System, many_rows: str
+) -> None:
+    """Each holds a message of 50 kB, which cannot be less."""
+    with Replica(system, BUZON_STALL_TIMEOUT="60") as replica, ExitStack() as stack:
+        read_nothing(replica, stack, many_rows, 200)
+        wait_until(lambda: '"event":"stalled"' in replica.log(), 20, "some are closed")
+        assert_prompt(replica)
 
 
 def test_a_reader_that_stalls_is_closed(replica: Replica, many_rows: str) -> None:

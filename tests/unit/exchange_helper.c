@@ -93,6 +93,13 @@ static void resume(struct exchange *exchange)
 	pthread_mutex_unlock(&run->mutex);
 }
 
+static size_t piece_bytes(struct exchange *exchange)
+{
+	size_t bytes = ((struct run *)exchange)->ask->piece_bytes;
+
+	return bytes > 0 ? bytes : (size_t)(256 * 1024);
+}
+
 static void fill_request(struct http_request *request, const struct ask *ask)
 {
 	const char *mark = strchr(ask->target, '?');
@@ -219,7 +226,9 @@ void bench_serve(struct bench *bench, const struct ask *ask,
 		 struct answer *answer)
 {
 	struct run run = {
-		.exchange = { .service = &bench->service, .resume = resume },
+		.exchange = { .service = &bench->service,
+			      .resume = resume,
+			      .piece_bytes = piece_bytes },
 		.bench = bench,
 		.ask = ask,
 		.answer = answer,

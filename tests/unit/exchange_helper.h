@@ -46,6 +46,7 @@ struct ask {
 	/* Called before the step that follows a piece of a streamed body. */
 	void (*between)(struct bench *bench, void *context);
 	void *context;
+	size_t piece_bytes; /* after so much of a body it is sent; 0: 256 KiB */
 	bool without_store; /* the worker had no memory for one */
 };
 

@@ -114,6 +114,28 @@ static void one_wake_serves_all_and_they_go_on_in_their_order(void **state)
 	assert_int_equal(steps, 1);
 }
 
+static void pieces_get_smaller_the_more_is_held(void **state)
+{
+	static const struct {
+		size_t held;
+		size_t piece;
+	} rows[] = {
+		{ .held = 0, .piece = 256 * 1024 },
+		{ .held = 1024, .piece = 255 * 1024 + 512 },
+		{ .held = 256 * 1024, .piece = 128 * 1024 },
+		{ .held = 384 * 1024, .piece = 64 * 1024 },
+		{ .held = 512 * 1024, .piece = 3 * 1024 },
+		{ .held = SIZE_MAX, .piece = 3 * 1024 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		atomic_store(&set.held_bytes, rows[i].held);
+		assert_int_equal(connections_piece_bytes(&some[0].exchange),
+				 rows[i].piece);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +148,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			one_wake_serves_all_and_they_go_on_in_their_order,
 			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			pieces_get_smaller_the_more_is_held, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("connections", tests, NULL, NULL);

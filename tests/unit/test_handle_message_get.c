@@ -399,6 +399,40 @@ static void a_page_up_to_a_piece_is_sent_whole(void **state)
 	answer_deinit(&answer);
 }
 
+/* As while others hold much memory. */
+static void in_small_pieces_it_is_the_same(void **state)
+{
+	enum { MESSAGES = 1000, BYTES = 100, SMALL_BYTES = 3 * 1024 };
+	static const struct {
+		const char *target;
+		const char *accept;
+		uint64_t first, last;
+		const char *link;
+	} rows[] = { { "/api/message", NDJSON, 1, MESSAGES, NULL },
+		     { "/api/message?order=desc", NDJSON, MESSAGES, 1, NULL },
+		     { "/api/message", NULL, 1, 100,
+		       "</api/message?after=100>; rel=\"next\"" } };
+
+	add_sized(*state, MESSAGES, BYTES);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct answer answer;
+
+		bench_serve(*state,
+			    &(struct ask){ .target = rows[i].target,
+					   .accept = rows[i].accept,
+					   .piece_bytes = SMALL_BYTES },
+			    &answer);
+		assert_int_equal(answer.status, 200);
+		assert_true(answer.pieces > 3);
+		assert_true(answer.piece_max_bytes <
+			    SMALL_BYTES + BYTES + MESSAGE_JSON_REST);
+		assert_true(body_is(&answer, rows[i].accept != NULL,
+				    rows[i].first, rows[i].last, BYTES));
+		assert_true(header_is(&answer, "Link", rows[i].link));
+		answer_deinit(&answer);
+	}
+}
+
 static void all_messages_come_as_lines_in_bounded_memory(void **state)
 {
 	enum { MESSAGES = 20000, BYTES = 100 };
@@ -749,6 +783,7 @@ int main(void)
 		TEST(links_lead_through_all_messages),
 		TEST(a_long_page_is_streamed_with_its_link),
 		TEST(a_page_up_to_a_piece_is_sent_whole),
+		TEST(in_small_pieces_it_is_the_same),
 		TEST(all_messages_come_as_lines_in_bounded_memory),
 		TEST(what_arrives_during_a_stream_is_not_in_it),
 		TEST(what_arrives_during_a_full_page_is_not_in_it),
