@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/listing.h"
 
-/* Messages read at once: few at first, more while they are short. */
-enum { ROWS_FIRST = 16, ROWS_MAX = 8192 };
+/*
+ * How many messages to read at once, before it is known how long they are: what
+ * is read beyond the end of a piece was read in vain. Then more while they are
+ * short.
+ */
+enum { ROW_BYTES_FIRST = 2 * 1024, ROWS_MIN = 16, ROWS_MAX = 8192 };
 
 void listing_init(struct listing *listing, const struct store_filter *filter,
 		  uint64_t left, bool ndjson, struct buf *body)
@@ -12,7 +16,6 @@ void listing_init(struct listing *listing, const struct store_filter *filter,
 		.ndjson = ndjson,
 		.left = left,
 		.body = body,
-		.rows = ROWS_FIRST,
 	};
 }
 
@@ -74,14 +77,58 @@ static bool visit(const struct message *message, void *context)
 	return true;
 }
 
+static uint64_t rows_at_once(const struct listing *listing)
+{
+	uint64_t rows = listing->piece_bytes / ROW_BYTES_FIRST;
+
+	if (listing->rows > 0)
+		return listing->rows;
+	return rows > ROWS_MIN ? rows : ROWS_MIN;
+}
+
+static enum err read_rows(struct listing *listing, struct store *store,
+			  uint64_t rows, uint64_t *read_r)
+{
+	uint64_t before = listing->written;
+	enum err err = ERR_OUT_OF_MEMORY;
+
+	listing->filter.limit = rows;
+	listing->full = false;
+	if (store != NULL)
+		err = store_read(store, &listing->filter, visit, listing);
+	*read_r = listing->written - before;
+	return err;
+}
+
+/* How many rows like those in the body so far are to fill a piece. */
+static uint64_t rows_to_fill(const struct listing *listing)
+{
+	size_t length = listing->body->length;
+
+	return length >= listing->piece_bytes
+		       ? 1
+		       : (listing->piece_bytes - length) /
+					 (length / listing->written + 1) +
+				 1;
+}
+
+/* Reads on until the body is full or there are so many more. */
 static enum err read_up_to(struct listing *listing, struct store *store,
 			   uint64_t rows)
 {
-	listing->filter.limit = rows;
-	listing->full = false;
-	return store == NULL
-		       ? ERR_OUT_OF_MEMORY
-		       : store_read(store, &listing->filter, visit, listing);
+	uint64_t at_once = rows_at_once(listing);
+	uint64_t read;
+	enum err err;
+
+	for (;;) {
+		if (at_once > rows)
+			at_once = rows;
+		err = read_rows(listing, store, at_once, &read);
+		rows -= read;
+		if (err != ERR_OK || read < at_once || rows == 0)
+			return err;
+		at_once = rows_to_fill(listing);
+	}
 }
 
 static bool keep_id(const struct message *message, void *context)
@@ -166,6 +213,8 @@ static enum err read_at_once(struct listing *listing, struct store *store,
 	if (tried.full)
 		return listing_find_end(listing, store, done_r);
 	listing->beyond = tried.beyond;
+	/* With a few that were not to be seen yet. */
+	listing->rows = tried.written + ROWS_MIN;
 	end_before(listing, tried.last_id + 1);
 	return ERR_OK;
 }
@@ -188,20 +237,22 @@ enum err listing_read_page(struct listing *listing, struct store *store)
 enum err listing_read_piece(struct listing *listing, struct store *store,
 			    bool *more_r)
 {
-	uint64_t before = listing->written;
-	uint64_t rows =
-		listing->rows < listing->left ? listing->rows : listing->left;
+	uint64_t rows = rows_at_once(listing);
 	uint64_t read;
-	enum err err = read_up_to(listing, store, rows);
+	enum err err;
 
+	if (rows > listing->left)
+		rows = listing->left;
+	err = read_rows(listing, store, rows, &read);
 	if (err != ERR_OK)
 		return err;
-	read = listing->written - before;
 	if (listing->full)
 		listing->rows = read;
 	else if (listing->body->length < listing->piece_bytes / 2 &&
 		 rows < ROWS_MAX)
-		listing->rows = 2 * listing->rows;
+		listing->rows = 2 * rows;
+	else
+		listing->rows = rows;
 	*more_r = listing->left > 0 && (listing->full || read == rows);
 	if (!*more_r)
 		listing_end(listing);
