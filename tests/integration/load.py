@@ -7,7 +7,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from answers import Answer
@@ -58,6 +58,7 @@ class Writer:
 
     sender: str
     ids: list[int] = field(default_factory=list)
+    taken: list[Outcome] = field(default_factory=list)
     refused: list[Outcome] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
@@ -94,8 +95,9 @@ class Load:
         readers: int = 4,
         writers: int = 2,
         connect: Callable[[str], Api] = Api,
+        targets: Sequence[str] = (ALIVE, NEWEST),
     ) -> None:
-        """connect: makes each thread's connection."""
+        """connect: makes each thread's connection. targets: what is read."""
         self.url = url
         self.connect = connect
         self.reads: list[Outcome] = []
@@ -106,7 +108,7 @@ class Load:
         self.standstills = Standstills()
         self.ending = threading.Event()
         # What is read, and whether the connection is kept.
-        kinds = [(target, kept) for target in (ALIVE, NEWEST) for kept in (True, False)]
+        kinds = [(target, kept) for target in targets for kept in (True, False)]
         self.threads = [
             self.thread(self.read, *kind)
             for kind in itertools.islice(itertools.cycle(kinds), readers)
@@ -170,6 +172,7 @@ class Load:
                 api.close()
             if outcome.answer and outcome.status == 201:
                 writer.ids.append(outcome.answer.json()["ID"])
+                writer.taken.append(outcome)
                 return
             writer.refused.append(outcome)
             # It ends with the load only when it was acknowledged or given up.

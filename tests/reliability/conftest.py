@@ -9,6 +9,7 @@ import pytest
 
 import system as systems
 from system import System
+from web_server import SERVERS
 
 figures_key = pytest.StashKey[list[str]]()
 
@@ -67,6 +68,23 @@ def figure(request: pytest.FixtureRequest) -> Figure:
     """figure("12 of 12 …"): told at the end of the run, beside the test's name."""
     name = request.node.nodeid.rpartition("/")[2]
     return lambda text: request.config.stash[figures_key].append(f"{name}: {text}")
+
+
+@pytest.fixture(scope="session")
+def behind_none() -> Iterator[System]:
+    """Three replicas; not started yet, for `served` puts a web server before them."""
+    system = System(3)
+    systems.running.append(system)
+    yield system
+    systems.running.remove(system)
+    system.remove()
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def served(request: pytest.FixtureRequest, behind_none: System) -> System:
+    """Three replicas behind the web server whose turn it is."""
+    behind_none.switch(request.param)
+    return behind_none
 
 
 def cannot_run(reason: str) -> None:

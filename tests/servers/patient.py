@@ -32,13 +32,14 @@ class Resets:
     """So many new connections, of all clients together, may end without an answer."""
 
     def __init__(self, allowed: int) -> None:
-        self.left = allowed
+        self.allowed = allowed
+        self.seen = 0
         self.lock = threading.Lock()
 
     def allow(self) -> bool:
         with self.lock:
-            self.left -= 1
-            return self.left >= 0
+            self.seen += 1
+            return self.seen <= self.allowed
 
 
 class PatientApi(Api):
