@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""Clients that are as slow as they can be: slowhttptest."""
+
+import subprocess
+import threading
+from pathlib import Path
+
+# Each stays a little below the time that the web servers give.
+MODES = {
+    "headers": ["-H", "-i", "5", "-x", "10"],
+    "body": ["-B", "-i", "5", "-x", "10", "-s", "8192", "-f", "application/json"],
+    # A window of a few bytes, of which some are read now and then.
+    "reading": ["-X", "-i", "5", "-n", "5", "-w", "10", "-y", "20", "-z", "32"],
+}
+
+LOOK_SECONDS = 0.1
+
+ESTABLISHED = "01"
+
+
+def connections_at(port: int) -> int:
+    """How many are open there, by the server's ends."""
+    found = 0
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state = line.split()[:4]
+        found += state == ESTABLISHED and int(local.rpartition(":")[2], 16) == port
+    return found
+
+
+class SlowClients:
+    """Inside `with`, they attack: a third in each mode. slowhttptest ends when all of
+    its connections are closed, and then comes again."""
+
+    def __init__(self, port: int, page: str, connections: int, per_second: int) -> None:
+        """page: what is read slowly, an answer that no buffer holds."""
+        self.port = port
+        self.targets = {"headers": "/api/test", "body": "/api/message", "reading": page}
+        self.connections = connections // len(MODES)
+        self.per_second = per_second // len(MODES)
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.most = 0
+        self.rounds = 0
+        self.ending = threading.Event()
+        self.fault: BaseException | None = None
+        self.thread = threading.Thread(target=self.keep_on, daemon=True)
+
+    def start(self, mode: str) -> None:
+        url = f"http://127.0.0.1:{self.port}{self.targets[mode]}"
+        numbers = ["-c", str(self.connections), "-r", str(self.per_second), "-l", "3600"]
+        # It opens no more connections than it may have files, and says nothing.
+        command = ["prlimit", "--nofile=8192", "slowhttptest", *MODES[mode], *numbers]
+        self.processes[mode] = subprocess.Popen(
+            [*command, "-u", url],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.rounds += 1
+
+    def keep_on(self) -> None:
+        try:
+            while not self.ending.wait(LOOK_SECONDS):
+                for mode, process in self.processes.items():
+                    if process.poll() is not None:
+                        self.start(mode)
+                self.most = max(self.most, connections_at(self.port))
+        except BaseException as error:
+            self.fault = error
+
+    def __enter__(self) -> "SlowClients":
+        try:
+            for mode in MODES:
+                self.start(mode)
+        except BaseException:
+            self.stop()
+            raise
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ending.set()
+        self.thread.join(10)
+        self.stop()
+        assert self.fault is None, self.fault
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
