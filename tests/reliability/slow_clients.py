@@ -3,6 +3,7 @@
 
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 # Each stays a little below the time that the web servers give.
@@ -14,6 +15,9 @@ MODES = {
 }
 
 LOOK_SECONDS = 0.1
+
+# By then a web server has got rid of many, and slowhttptest opens no others.
+RENEW_SECONDS = 30
 
 ESTABLISHED = "01"
 
@@ -28,8 +32,8 @@ def connections_at(port: int) -> int:
 
 
 class SlowClients:
-    """Inside `with`, they attack: a third in each mode. slowhttptest ends when all of
-    its connections are closed, and then comes again."""
+    """Inside `with`, they attack: a third in each mode. Those that a web server has got
+    rid of come again."""
 
     def __init__(self, port: int, page: str, connections: int, per_second: int) -> None:
         """page: what is read slowly, an answer that no buffer holds."""
@@ -38,8 +42,8 @@ class SlowClients:
         self.connections = connections // len(MODES)
         self.per_second = per_second // len(MODES)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.most = 0
-        self.rounds = 0
+        self.started: dict[str, float] = {}
+        self.counts: list[int] = []
         self.ending = threading.Event()
         self.fault: BaseException | None = None
         self.thread = threading.Thread(target=self.keep_on, daemon=True)
@@ -55,15 +59,30 @@ class SlowClients:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        self.rounds += 1
+        self.started[mode] = time.monotonic()
+
+    def renew(self, mode: str) -> None:
+        process = self.processes[mode]
+        if time.monotonic() > self.started[mode] + RENEW_SECONDS:
+            process.kill()
+            process.wait()
+        if process.poll() is not None:
+            self.start(mode)
+
+    @property
+    def most(self) -> int:
+        return max(self.counts, default=0)
+
+    @property
+    def mean(self) -> int:
+        return sum(self.counts) // max(1, len(self.counts))
 
     def keep_on(self) -> None:
         try:
             while not self.ending.wait(LOOK_SECONDS):
-                for mode, process in self.processes.items():
-                    if process.poll() is not None:
-                        self.start(mode)
-                self.most = max(self.most, connections_at(self.port))
+                for mode in MODES:
+                    self.renew(mode)
+                self.counts.append(connections_at(self.port))
         except BaseException as error:
             self.fault = error
 

@@ -102,7 +102,7 @@ class Attack:
                 go_on_for(seconds)
                 self.ended = time.monotonic()
             after = [memory.kib(pid, "VmHWM") for pid in self.pids]
-        self.most = slow.most
+        self.most, self.mean = slow.most, slow.mean
         self.grown_kib = max(now - then for now, then in zip(after, before))
         self.web_server_grown = watch.growth("memory")
 
@@ -153,7 +153,7 @@ class Attack:
             for name, seconds in self.p99(self.gathered, self.ended).items()
         )
         return (
-            f"up to {self.most} connections; {len(failed)} of {len(others)} requests"
+            f"{self.mean} connections, {self.most} at most; {len(failed)} of {len(others)} requests"
             f" failed; p99 in ms: {times}; replica +{self.grown_kib} KiB,"
             f" web server +{self.web_server_grown / 2**20:.0f} MiB"
         )
