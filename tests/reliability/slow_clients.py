@@ -14,6 +14,11 @@ MODES = {
     "reading": ["-X", "-i", "5", "-n", "5", "-w", "10", "-y", "20", "-z", "32"],
 }
 
+# How many, and how many come in a second. To read a long page slowly costs much at
+# first, until all buffers on its way are full: a slow client, and no flood of them.
+CLIENTS = {"headers": 400, "body": 400, "reading": 200}
+CLIENTS_PER_SECOND = {"headers": 200, "body": 200, "reading": 50}
+
 LOOK_SECONDS = 0.1
 
 # By then a web server has got rid of many, and slowhttptest opens no others.
@@ -32,15 +37,12 @@ def connections_at(port: int) -> int:
 
 
 class SlowClients:
-    """Inside `with`, they attack: a third in each mode. Those that a web server has got
-    rid of come again."""
+    """Inside `with`, they attack. Those that a web server has got rid of come again."""
 
-    def __init__(self, port: int, page: str, connections: int, per_second: int) -> None:
+    def __init__(self, port: int, page: str) -> None:
         """page: what is read slowly, an answer that no buffer holds."""
         self.port = port
         self.targets = {"headers": "/api/test", "body": "/api/message", "reading": page}
-        self.connections = connections // len(MODES)
-        self.per_second = per_second // len(MODES)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.started: dict[str, float] = {}
         self.counts: list[int] = []
@@ -50,7 +52,8 @@ class SlowClients:
 
     def start(self, mode: str) -> None:
         url = f"http://127.0.0.1:{self.port}{self.targets[mode]}"
-        numbers = ["-c", str(self.connections), "-r", str(self.per_second), "-l", "3600"]
+        numbers = ["-c", str(CLIENTS[mode]), "-r", str(CLIENTS_PER_SECOND[mode])]
+        numbers += ["-l", "3600"]
         # It opens no more connections than it may have files, and says nothing.
         command = ["prlimit", "--nofile=8192", "slowhttptest", *MODES[mode], *numbers]
         self.processes[mode] = subprocess.Popen(

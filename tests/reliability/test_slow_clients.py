@@ -17,7 +17,7 @@ import memory
 from http_client import query, unique
 from load import ALIVE, Load, Outcome
 from patient import PatientApi
-from slow_clients import SlowClients
+from slow_clients import CLIENTS, SlowClients
 from system import System
 from waiting import wait_until
 from web_server import Watch
@@ -25,8 +25,7 @@ from web_server import Watch
 # The last of them takes its time after that.
 pytestmark = pytest.mark.timeout(600)
 
-CLIENTS = 1000
-CLIENTS_PER_SECOND = 500
+ALL = sum(CLIENTS.values())
 
 # Before the attack, for comparison.
 CALM_SECONDS = 3
@@ -96,7 +95,7 @@ class Attack:
                 memory.forget_highest(pid)
             before = [memory.kib(pid) for pid in self.pids]
             self.began = time.monotonic()
-            with SlowClients(system.port, page, CLIENTS, CLIENTS_PER_SECOND) as slow:
+            with SlowClients(system.port, page) as slow:
                 self.gather(slow)
                 self.gathered = time.monotonic()
                 go_on_for(seconds)
@@ -109,7 +108,7 @@ class Attack:
     def gather(self, slow: SlowClients) -> None:
         end = time.monotonic() + GATHER_SECONDS
         wait_until(
-            lambda: slow.most >= 0.95 * CLIENTS or time.monotonic() > end,
+            lambda: slow.most >= 0.95 * ALL or time.monotonic() > end,
             GATHER_SECONDS + 1,
             "the slow clients are there",
         )
@@ -167,7 +166,7 @@ def test_slow_clients_cost_others_nothing(
 ) -> None:
     attack = Attack(served, page, scale(4, 240))
     figure(str(attack))
-    assert attack.most >= 0.9 * CLIENTS, f"only {attack.most} slow clients came"
+    assert attack.most >= 0.9 * ALL, f"only {attack.most} slow clients came"
     assert not attack.faults()
 
 
