@@ -50,13 +50,17 @@ def system() -> Iterator[System]:
         yield system
 
 
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    return request.config.getoption("--full")
+
+
 Scale = Callable[[int, int], int]
 
 
 @pytest.fixture(scope="session")
-def scale(request: pytest.FixtureRequest) -> Scale:
+def scale(full: bool) -> Scale:
     """scale(SHORT, FULL): how much of it, with --full and without."""
-    full = request.config.getoption("--full")
     return lambda short, long: long if full else short
 
 

@@ -13,7 +13,7 @@ VOLATILE = {
 }
 
 # What they have stands in SHOW CREATE TABLE as well, and some versions of MariaDB 10.11
-# crash when they are asked while there is a view (MDEV-38209).
+# crash when they are asked while there is a view.
 LEFT_OUT = ("TABLE_CONSTRAINTS", "KEY_COLUMN_USAGE", "REFERENTIAL_CONSTRAINTS")
 
 # The columns that tell whose a row of information_schema is.
