@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <unistd.h>
+#include <sys/eventfd.h>
 
 enum { PAGE_BYTES = 4096, WAITS_A_DESCRIPTOR = 64 };
 
@@ -20,6 +20,6 @@ int epoll_wait(int epfd, struct epoll_event *events, int count, int timeout_ms)
 	if (lost != NULL)
 		memset(lost, 1, PAGE_BYTES);
 	if (++waits % WAITS_A_DESCRIPTOR == 0)
-		(void)!dup(epfd);
+		(void)!eventfd(0, 0);
 	return epoll_pwait(epfd, events, count, timeout_ms, NULL);
 }
