@@ -242,7 +242,6 @@ LDADD = tests/unit/libtesting.a $(libbuzon_libraries) $(CMOCKA_LIBS)
 # make tests/torture/buzon
 EXTRA_PROGRAMS += tests/torture/buzon
 CLEANFILES += tests/torture/buzon$(EXEEXT)
-EXTRA_DIST += tests/torture/build
 tests_torture_buzon_SOURCES = \
 	fcgi-app/main.c \
 	tests/torture/torture.c \

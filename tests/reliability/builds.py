@@ -16,24 +16,29 @@ SANITIZER_OPTIONS = {
 }
 
 
-def build(name: str, *options: str) -> Path:
-    """The program of build/NAME, configured so."""
+BUILD = """
+source scripts/lib/common.sh
+source scripts/lib/build.sh
+folder=$1 target=$2
+shift 2
+build_take_lock
+build_bootstrap
+build_configure "$folder" --enable-werror "$@"
+make -C "$folder" -j "$(nproc)" --no-print-directory "$target"
+"""
+
+
+def build(name: str, *options: str, target: str = "buzon") -> Path:
+    """The program of build/NAME, which is configured so; built where it is not yet."""
     folder = ROOT / "build" / name
-    words = shlex.join([str(folder), *options])
-    script = f"""
-        source {ROOT}/scripts/lib/common.sh
-        source {ROOT}/scripts/lib/build.sh
-        cd {ROOT}
-        build_take_lock && build_bootstrap && build_configure {words} &&
-          make -C {folder} -j "$(nproc)" --no-print-directory buzon
-    """
-    run_compiler(["bash", "-euo", "pipefail", "-c", script])
-    return folder / "buzon"
+    words = ["bash", "-euo", "pipefail", "-c", BUILD, "build"]
+    run_compiler([*words, str(folder), target, *options])
+    return folder / target
 
 
-def build_sanitized() -> Path:
-    """The one that `scripts/test unit` builds as well."""
-    return build("sanitize", "--enable-werror", "--enable-sanitizers")
+def build_sanitized(target: str = "buzon") -> Path:
+    """In the folder in which `scripts/test unit` has it as well."""
+    return build("sanitize", "--enable-sanitizers", target=target)
 
 
 def compile_program(source: Path, target: Path, *options: str) -> Path:

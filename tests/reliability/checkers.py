@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from builds import build
 from system import ROOT, short_directory
 
 PLANTED = Path(__file__).with_name("planted.c")
@@ -65,33 +66,6 @@ MEMCHECK = Checker(
     ),
 )
 
-BUILD = """
-set -euo pipefail
-source scripts/lib/common.sh
-source scripts/lib/build.sh
-build_take_lock
-build_bootstrap
-build_configure "$@"
-make -C "$1" -j "$(nproc)" --no-print-directory buzon
-"""
-
-
-def build(checker: Checker) -> Path:
-    """Builds the program for this checker, where that is not done."""
-    folder = ROOT / "build" / checker.folder
-    done = subprocess.run(
-        ["bash", "-c", BUILD, "build", str(folder), "--enable-werror", *checker.options],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
-    return folder / "buzon"
-
-
 def undefined_functions(program: Path) -> set[str]:
     done = subprocess.run(["nm", "-u", program], stdout=subprocess.PIPE, text=True, check=True)
     return {line.split()[-1].partition("@")[0] for line in done.stdout.splitlines()}
@@ -107,7 +81,7 @@ class Checked:
         self.reports.mkdir()
         # Replicas are other users.
         self.reports.chmod(0o1777)
-        shutil.copy(build(checker), folder / "checked")
+        shutil.copy(build(checker.folder, *checker.options), folder / "checked")
         self.program = folder / "buzon"
         self._write_program()
 

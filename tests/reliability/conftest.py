@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import system as systems
+from mariadb_process import MariadbProcess
 from system import System
 from web_server import SERVERS
 
@@ -45,9 +46,24 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
 @pytest.fixture(scope="session")
 def system() -> Iterator[System]:
     """Three replicas behind nginx, of which nobody may stop any part: who kills something
-    has a system of his own."""
+    has `fragile`, or one of his own."""
     with System(3) as system:
         yield system
+
+
+@pytest.fixture(scope="module")
+def fragile() -> Iterator[System]:
+    """The same, but the file's own, for tests that stop and kill."""
+    with System(3) as system:
+        yield system
+
+
+@pytest.fixture
+def mariadb(fragile: System) -> Iterator[MariadbProcess]:
+    """Its database server; it runs again afterwards."""
+    process = MariadbProcess(fragile)
+    yield process
+    process.restore()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 
 import random
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -20,19 +19,6 @@ CONTROL_KILLS_MAX = 10
 RECOVERY_SECONDS = 2
 
 
-@pytest.fixture(scope="module")
-def system() -> Iterator[System]:
-    with System(3) as system:
-        yield system
-
-
-@pytest.fixture
-def mariadb(system: System) -> Iterator[MariadbProcess]:
-    process = MariadbProcess(system)
-    yield process
-    process.restore()
-
-
 def seconds_until_it_stores(api: Api) -> float:
     began = time.monotonic()
     wait_until(lambda: api.post_message(unique(), "x").status == 201, 20, "it stores")
@@ -41,13 +27,13 @@ def seconds_until_it_stores(api: Api) -> float:
 
 @pytest.mark.timeout(3600)
 def test_what_16_writers_were_told_is_stored_once(
-    system: System, mariadb: MariadbProcess, scale: Scale, figure: Figure
+    fragile: System, mariadb: MariadbProcess, scale: Scale, figure: Figure
 ) -> None:
     chance = random.Random(SEED)
     kills, messages = scale(4, 50), scale(2_000, 50_000)
     longest = 0.0
-    api = system.api()
-    with Witnesses(system.port, {KEYED: 14, ONCE: 2}) as witnesses:
+    api = fragile.api()
+    with Witnesses(fragile.port, {KEYED: 14, ONCE: 2}) as witnesses:
         for _ in range(kills):
             witnesses.wait_for(chance.randrange(BETWEEN_KILLS))
             mariadb.kill()
@@ -56,7 +42,7 @@ def test_what_16_writers_were_told_is_stored_once(
             longest = max(longest, seconds_until_it_stores(api))
         wait_until(lambda: witnesses.acknowledged() >= messages, 600, f"{messages} messages")
         witnesses.finish()
-        verdict = witnesses.verdict(system.database)
+        verdict = witnesses.verdict(fragile.database)
     api.close()
     figure(f"{kills} kills: {verdict}; stores again after {longest:.2f} s at most")
     verdict.assert_good()

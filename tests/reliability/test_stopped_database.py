@@ -24,19 +24,6 @@ ALIVE_SECONDS = 0.05
 RECOVERY_SECONDS = 2
 
 
-@pytest.fixture(scope="module")
-def system() -> Iterator[System]:
-    with System(3) as system:
-        yield system
-
-
-@pytest.fixture
-def mariadb(system: System) -> Iterator[MariadbProcess]:
-    process = MariadbProcess(system)
-    yield process
-    process.restore()
-
-
 @dataclass
 class Asking:
     """One client that asks the same all the time, inside `with`."""
@@ -79,9 +66,9 @@ def post(api: Api) -> Answer:
     return api.post_message(unique(), "x", unique("key"))
 
 
-def all_replicas_store(system: System) -> bool:
-    for number in range(1, system.replicas + 1):
-        with FastcgiApi(system.replica_socket(number)) as api:
+def all_replicas_store(fragile: System) -> bool:
+    for number in range(1, fragile.replicas + 1):
+        with FastcgiApi(fragile.replica_socket(number)) as api:
             if post(api).status != 201:
                 return False
     return True
@@ -89,18 +76,18 @@ def all_replicas_store(system: System) -> bool:
 
 @pytest.mark.timeout(200)
 def test_a_database_that_stands_still_delays_only_who_needs_it(
-    system: System, mariadb: MariadbProcess, scale: Scale, figure: Figure
+    fragile: System, mariadb: MariadbProcess, scale: Scale, figure: Figure
 ) -> None:
-    assert all_replicas_store(system)
+    assert all_replicas_store(fragile)
     mariadb.stop_moving()
     stopped = time.monotonic()
     with ExitStack() as stack:
-        alive = stack.enter_context(Asking(system.url, lambda api: api.get("/api/test")))
-        writers = [stack.enter_context(Asking(system.url, post)) for _ in range(WRITERS)]
+        alive = stack.enter_context(Asking(fragile.url, lambda api: api.get("/api/test")))
+        writers = [stack.enter_context(Asking(fragile.url, post)) for _ in range(WRITERS)]
         wait_until(lambda: time.monotonic() - stopped > scale(4, 30), 40, "it stood still")
     mariadb.move_again()
     moved = time.monotonic()
-    wait_until(lambda: all_replicas_store(system), 20, "all replicas store again")
+    wait_until(lambda: all_replicas_store(fragile), 20, "all replicas store again")
     recovered = time.monotonic() - moved
     posts = [answer for writer in writers for _, answer in writer.answers]
     slowest = max(writer.slowest() for writer in writers)
@@ -119,36 +106,36 @@ def test_a_database_that_stands_still_delays_only_who_needs_it(
 
 
 def test_control_one_that_needs_the_database_is_slow(
-    system: System, mariadb: MariadbProcess
+    fragile: System, mariadb: MariadbProcess
 ) -> None:
     """Asked of /api/message, the same clock finds what /api/test must not do."""
-    assert all_replicas_store(system)
+    assert all_replicas_store(fragile)
     mariadb.stop_moving()
-    with Asking(system.url, lambda api: api.get("/api/message?limit=1")) as waiting:
+    with Asking(fragile.url, lambda api: api.get("/api/message?limit=1")) as waiting:
         wait_until(lambda: waiting.answers, 20, "an answer")
     assert waiting.percentile(99) > ALIVE_SECONDS
 
 
 @pytest.fixture
-def impatient(system: System) -> Iterator[None]:
+def impatient(fragile: System) -> Iterator[None]:
     """MariaDB hangs up on who says nothing for 2 s."""
-    usual = system.database.value("SELECT @@global.wait_timeout")
-    system.database.run("SET GLOBAL wait_timeout = 2")
+    usual = fragile.database.value("SELECT @@global.wait_timeout")
+    fragile.database.run("SET GLOBAL wait_timeout = 2")
     # Those that still have the usual time.
-    system.database.disconnect(PROGRAM_USER)
+    fragile.database.disconnect(PROGRAM_USER)
     yield
-    system.database.run(f"SET GLOBAL wait_timeout = {usual}")
+    fragile.database.run(f"SET GLOBAL wait_timeout = {usual}")
 
 
 @pytest.mark.timeout(900)
 def test_connections_that_idled_out_are_no_error(
-    system: System, impatient: None, scale: Scale, figure: Figure
+    fragile: System, impatient: None, scale: Scale, figure: Figure
 ) -> None:
     cycles = scale(3, 100)
     with ExitStack() as stack:
         apis = [
-            stack.enter_context(FastcgiApi(system.replica_socket(number)))
-            for number in range(1, system.replicas + 1)
+            stack.enter_context(FastcgiApi(fragile.replica_socket(number)))
+            for number in range(1, fragile.replicas + 1)
         ]
         for _ in range(cycles):
             for api in apis:
@@ -156,8 +143,8 @@ def test_connections_that_idled_out_are_no_error(
                 stored = api.store(sender, "x")
                 assert api.messages(From=sender) == [stored]
                 assert api.messages(ID=stored["ID"]) == [stored]
-            assert system.database.connections(PROGRAM_USER) >= 2 * len(apis)
+            assert fragile.database.connections(PROGRAM_USER) >= 2 * len(apis)
             wait_until(
-                lambda: system.database.connections(PROGRAM_USER) == 0, 12, "it hangs up"
+                lambda: fragile.database.connections(PROGRAM_USER) == 0, 12, "it hangs up"
             )
     figure(f"{cycles} cycles of three replicas: 0 errors")

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from builds import build_sanitized
 from fastcgi import ConnectionEnded
 from replica import Replica
-from system import ROOT, System
+from system import System
 from waiting import wait_until
 
 # struct control of tests/torture/torture.c.
@@ -147,17 +148,7 @@ class Victim(Replica):
 
 @cache
 def build() -> Path:
-    """The program, built where it is not yet."""
-    done = subprocess.run(
-        [str(ROOT / "tests/torture/build")],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return Path(done.stdout.strip())
+    return build_sanitized("tests/torture/buzon")
 
 
 def called(program: Path) -> Iterator[str]:
