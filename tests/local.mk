@@ -74,10 +74,11 @@ tests_unit_libtesting_a_SOURCES = \
 	tests/unit/store_fake.c \
 	tests/unit/store_fake.h
 
-# The unit tests once more, under valgrind.
+# The unit tests once more, under valgrind, which cannot run in a sandbox.
 .PHONY: check-valgrind
 check-valgrind: $(check_PROGRAMS)
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests)' \
+	$(MAKE) $(AM_MAKEFLAGS) check \
+		TESTS="`echo $(unit_tests) | $(SED) 's|[^ ]*/test_sandbox||'`" \
 		LOG_COMPILER=valgrind LOG_FLAGS='$(valgrind_flags)'
 
 valgrind_flags = --quiet --error-exitcode=99 --leak-check=full \
