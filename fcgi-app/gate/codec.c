@@ -225,6 +225,13 @@ enum err codec_encode(const struct codec_request *request, struct span head,
 	return buf_error(out);
 }
 
+enum err codec_encode_surplus(const struct codec_request *request,
+			      struct buf *out)
+{
+	append_record(out, TYPE_STDOUT, request->id, SPAN(""), SPAN(""));
+	return buf_error(out);
+}
+
 void codec_request_free(struct codec_request **request)
 {
 	if (*request == NULL)

@@ -51,6 +51,13 @@ char *const *codec_parameters(const struct codec_request *request);
 enum err codec_encode(const struct codec_request *request, struct span head,
 		      struct span body, bool last, struct buf *out) MUST_CHECK;
 
+/*
+ * Appends a record that says nothing, to follow the end of an answer. ERR_OK,
+ * or the error of out.
+ */
+enum err codec_encode_surplus(const struct codec_request *request,
+			      struct buf *out) MUST_CHECK;
+
 /* Frees the request, ended or not; sets *request to NULL; accepts NULL. */
 void codec_request_free(struct codec_request **request);
 

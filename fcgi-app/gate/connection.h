@@ -49,6 +49,7 @@ struct connection {
 	struct buf path;
 	bool head_sent;
 	bool finished; /* the answer is encoded to its end */
+	bool last;     /* and no other follows it on this connection */
 	int64_t started_us;
 	uint64_t body_bytes;
 

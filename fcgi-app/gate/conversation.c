@@ -11,12 +11,6 @@
 /* An answer's body at once; longer ones are sent in pieces of this at most. */
 enum { BODY_MAX_BYTES = 2 * 1024 * 1024 };
 
-static bool last_answer_of(const struct connection *connection)
-{
-	return !connection->intake.keep_connection ||
-	       connection->owner->draining;
-}
-
 static void free_exchange(struct connection *connection)
 {
 	struct exchange *exchange = &connection->exchange;
@@ -82,6 +76,22 @@ static void finish(struct connection *connection)
 	free_exchange(connection);
 }
 
+/*
+ * Behind its last answer a kept connection is closed, and in that moment the
+ * web server may put the next request on it: nginx then answers a POST with
+ * 502. It keeps no connection on which a record has followed the end of an
+ * answer; others would take that for part of the next one.
+ */
+static enum err encode_end(struct connection *connection)
+{
+	connection->last = !connection->intake.keep_connection ||
+			   connection->owner->draining;
+	if (!connection->last || !connection->intake.keep_connection ||
+	    !parameters_from_nginx(codec_parameters(connection->request)))
+		return ERR_OK;
+	return codec_encode_surplus(connection->request, &connection->outbox);
+}
+
 /* Encodes what there is of the answer into the outbox. */
 static enum err encode(struct connection *connection, bool last)
 {
@@ -105,6 +115,8 @@ static enum err encode(struct connection *connection, bool last)
 	if (err == ERR_OK)
 		err = codec_encode(connection->request, buf_span(&head), body,
 				   last, &connection->outbox);
+	if (err == ERR_OK && last)
+		err = encode_end(connection);
 	spares_take(spares, &head);
 	connection->body_bytes += body.length;
 	return err;
@@ -259,7 +271,7 @@ void conversation_sent(struct connection *connection)
 		run(connection);
 		return;
 	}
-	if (last_answer_of(connection)) {
+	if (connection->last) {
 		connection->state = CONNECTION_ENDING;
 		return;
 	}

@@ -79,6 +79,17 @@ static struct span length_if_known(struct span value)
 					     : unless_empty(value);
 }
 
+bool parameters_from_nginx(char *const *parameters)
+{
+	static const char beginning[] = "SERVER_SOFTWARE=nginx";
+
+	for (; *parameters != NULL; parameters++) {
+		if (strncmp(*parameters, beginning, strlen(beginning)) == 0)
+			return true;
+	}
+	return false;
+}
+
 void parameters_to_request(char *const *parameters,
 			   struct http_request *request, struct buf *path)
 {

@@ -16,4 +16,10 @@
 void parameters_to_request(char *const *parameters,
 			   struct http_request *request, struct buf *path);
 
+/*
+ * Whether the web server calls itself nginx, or after it, as OpenResty does, in
+ * SERVER_SOFTWARE (RFC 3875, 4.1.17).
+ */
+bool parameters_from_nginx(char *const *parameters);
+
 #endif

@@ -84,10 +84,13 @@ def encode(
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
     keep: bool = False,
+    server: str = "",
 ) -> bytes:
-    """A whole request as a well-behaved web server sends it."""
+    """A whole request as a well-behaved web server sends it. server: its SERVER_SOFTWARE."""
     length = None if body is None else len(body)
     pairs = parameters(method, target, headers, length)
+    if server:
+        pairs[b"SERVER_SOFTWARE"] = server.encode()
     return (
         begin(keep)
         + stream(PARAMS, b"".join(name_value(n, v) for n, v in pairs.items()))

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from database import Session
-from fastcgi import Connection, ConnectionEnded, FastcgiApi, encode
+from fastcgi import STDOUT, Connection, ConnectionEnded, FastcgiApi, encode, record
 from http_client import JSON, NDJSON, json_body, unique
 from replica import Replica
 from system import System
@@ -149,6 +149,45 @@ def test_a_half_sent_request_is_still_served(replica: Replica) -> None:
         connection.send(request[-30:])
         assert connection.read_reply().answer().status == 201
     assert replica.wait(DRAIN_SECONDS) == 0
+
+
+@pytest.mark.parametrize(
+    ("server", "keep", "behind"),
+    [
+        ("nginx", True, record(STDOUT, b"")),
+        ("nginx/1.22.1", True, record(STDOUT, b"")),
+        ("nginx", False, b""),
+        ("Apache/2.4.62", True, b""),
+        ("not nginx", True, b""),
+        ("", True, b""),
+    ],
+)
+def test_nginx_is_told_which_answer_is_the_last(
+    replica: Replica, server: str, keep: bool, behind: bytes
+) -> None:
+    """It keeps a connection unless a record follows the answer, and then the next request
+    may meet the end of the connection."""
+    request = encode("GET", "/api/test", keep=keep, server=server)
+    with replica.connect() as connection, replica.api() as api:
+        connection.send(request[:-8])
+        # Whatever was sent before this answer has been read.
+        assert api.get("/api/test").status == 200
+        replica.terminate()
+        wait_until(lambda: refuses_connections(replica), 2, "no new connections")
+        connection.send(request[-8:])
+        assert connection.read_reply().answer().status == 200
+        assert connection.wait_for_end() == behind
+    assert replica.wait(DRAIN_SECONDS) == 0
+
+
+def test_before_that_nothing_follows_an_answer(replica: Replica) -> None:
+    request = encode("GET", "/api/test", keep=True, server="nginx")
+    with replica.connect() as connection:
+        for _ in range(2):
+            connection.send(request)
+            assert connection.read_reply().answer().status == 200
+        replica.terminate()
+        assert connection.wait_for_end() == b""
 
 
 def test_whoever_stalls_does_not_hold_it_up(fragile: System, replica: Replica) -> None:
