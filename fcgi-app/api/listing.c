@@ -2,11 +2,10 @@
 #include "api/listing.h"
 
 /*
- * How many messages to read at once, before it is known how long they are: what
- * is read beyond the end of a piece was read in vain. Then more while they are
- * short.
+ * How long a message is before it is known of any: what is read beyond the end
+ * of a piece is read in vain. And how many to read at once at most.
  */
-enum { ROW_BYTES_FIRST = 2 * 1024, ROWS_MIN = 16, ROWS_MAX = 8192 };
+enum { ROW_BYTES_FIRST = 2 * 1024, ROWS_MAX = 8192 };
 
 void listing_init(struct listing *listing, const struct store_filter *filter,
 		  uint64_t left, bool ndjson, struct buf *body)
@@ -77,19 +76,24 @@ static bool visit(const struct message *message, void *context)
 	return true;
 }
 
-static uint64_t rows_at_once(const struct listing *listing)
+/* How many to read, for what there is still room for in the piece. */
+static uint64_t rows_to_fill(const struct listing *listing)
 {
-	uint64_t rows = listing->piece_bytes / ROW_BYTES_FIRST;
+	size_t length = listing->body->length;
+	size_t row_bytes =
+		listing->row_bytes > 0 ? listing->row_bytes : ROW_BYTES_FIRST;
+	uint64_t rows = 1;
 
-	if (listing->rows > 0)
-		return listing->rows;
-	return rows > ROWS_MIN ? rows : ROWS_MIN;
+	if (length < listing->piece_bytes)
+		rows += (listing->piece_bytes - length) / row_bytes;
+	return rows < ROWS_MAX ? rows : ROWS_MAX;
 }
 
 static enum err read_rows(struct listing *listing, struct store *store,
 			  uint64_t rows, uint64_t *read_r)
 {
 	uint64_t before = listing->written;
+	size_t before_bytes = listing->body->length;
 	enum err err = ERR_OUT_OF_MEMORY;
 
 	listing->filter.limit = rows;
@@ -97,37 +101,28 @@ static enum err read_rows(struct listing *listing, struct store *store,
 	if (store != NULL)
 		err = store_read(store, &listing->filter, visit, listing);
 	*read_r = listing->written - before;
+	if (*read_r > 0)
+		listing->row_bytes =
+			(listing->body->length - before_bytes) / *read_r + 1;
 	return err;
-}
-
-/* How many rows like those in the body so far are to fill a piece. */
-static uint64_t rows_to_fill(const struct listing *listing)
-{
-	size_t length = listing->body->length;
-
-	return length >= listing->piece_bytes
-		       ? 1
-		       : (listing->piece_bytes - length) /
-					 (length / listing->written + 1) +
-				 1;
 }
 
 /* Reads on until the body is full or there are so many more. */
 static enum err read_up_to(struct listing *listing, struct store *store,
 			   uint64_t rows)
 {
-	uint64_t at_once = rows_at_once(listing);
+	uint64_t at_once;
 	uint64_t read;
 	enum err err;
 
 	for (;;) {
+		at_once = rows_to_fill(listing);
 		if (at_once > rows)
 			at_once = rows;
 		err = read_rows(listing, store, at_once, &read);
 		rows -= read;
 		if (err != ERR_OK || read < at_once || rows == 0)
 			return err;
-		at_once = rows_to_fill(listing);
 	}
 }
 
@@ -210,11 +205,10 @@ static enum err read_at_once(struct listing *listing, struct store *store,
 	if (err != ERR_OK || *done_r)
 		return err;
 	listing->body->length = start_bytes;
+	listing->row_bytes = tried.row_bytes;
 	if (tried.full)
 		return listing_find_end(listing, store, done_r);
 	listing->beyond = tried.beyond;
-	/* With a few that were not to be seen yet. */
-	listing->rows = tried.written + ROWS_MIN;
 	end_before(listing, tried.last_id + 1);
 	return ERR_OK;
 }
@@ -237,7 +231,7 @@ enum err listing_read_page(struct listing *listing, struct store *store)
 enum err listing_read_piece(struct listing *listing, struct store *store,
 			    bool *more_r)
 {
-	uint64_t rows = rows_at_once(listing);
+	uint64_t rows = rows_to_fill(listing);
 	uint64_t read;
 	enum err err;
 
@@ -246,13 +240,6 @@ enum err listing_read_piece(struct listing *listing, struct store *store,
 	err = read_rows(listing, store, rows, &read);
 	if (err != ERR_OK)
 		return err;
-	if (listing->full)
-		listing->rows = read;
-	else if (listing->body->length < listing->piece_bytes / 2 &&
-		 rows < ROWS_MAX)
-		listing->rows = 2 * rows;
-	else
-		listing->rows = rows;
 	*more_r = listing->left > 0 && (listing->full || read == rows);
 	if (!*more_r)
 		listing_end(listing);

@@ -34,7 +34,7 @@ struct listing {
 	size_t piece_bytes; /* the body's size; set before each read */
 	bool full;          /* the body has it, and there is more */
 	bool beyond; /* a message after the last one that may follow was seen */
-	uint64_t rows; /* how many to read at once; 0: not known yet */
+	size_t row_bytes; /* of one in the body, of late; 0: not known yet */
 };
 
 /*

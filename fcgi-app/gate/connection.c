@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "gate/connections.h"
 #include "gate/conversation.h"
 
 enum {
@@ -193,6 +194,26 @@ static bool receive(struct connection *connection)
 	return true;
 }
 
+/*
+ * The whole outbox is sent. What is read for a peer that does not read would
+ * be memory that waits for it.
+ */
+static void sent(struct connection *connection)
+{
+	hold(connection, 0);
+	spares_take(&connection->owner->spares, &connection->outbox);
+	connection->outbox_sent = 0;
+	if (!connection->finished && connections_hold_much(connection->owner) &&
+	    watch(connection, EPOLL_CTL_MOD, true)) {
+		connection->writable = false;
+		connection->state = CONNECTION_PAUSED;
+		return;
+	}
+	if (connection->watches_room)
+		(void)watch(connection, EPOLL_CTL_MOD, false);
+	conversation_sent(connection);
+}
+
 /* True where something moved. */
 static bool send_out(struct connection *connection)
 {
@@ -201,12 +222,7 @@ static bool send_out(struct connection *connection)
 	ssize_t count;
 
 	if (rest.length == 0) {
-		hold(connection, 0);
-		spares_take(&connection->owner->spares, &connection->outbox);
-		connection->outbox_sent = 0;
-		if (connection->watches_room)
-			(void)watch(connection, EPOLL_CTL_MOD, false);
-		conversation_sent(connection);
+		sent(connection);
 		return true;
 	}
 	if (!connection->writable)
@@ -236,6 +252,7 @@ static bool send_out(struct connection *connection)
 static bool can_stall(const struct connection *connection)
 {
 	return connection->state == CONNECTION_SENDING ||
+	       connection->state == CONNECTION_PAUSED ||
 	       (connection->state == CONNECTION_RECEIVING &&
 		!intake_idle(&connection->intake));
 }
@@ -267,6 +284,11 @@ void connection_drive(struct connection *connection)
 			break;
 		case CONNECTION_SENDING:
 			moved = send_out(connection);
+			break;
+		case CONNECTION_PAUSED:
+			moved = connection->writable;
+			if (moved)
+				conversation_sent(connection);
 			break;
 		case CONNECTION_ENDING:
 			connection_close(connection);

@@ -26,6 +26,7 @@ enum connection_state {
 	CONNECTION_RECEIVING, /* a request, or the wait for one */
 	CONNECTION_BUSY,      /* a step of its exchange is somewhere */
 	CONNECTION_SENDING,
+	CONNECTION_PAUSED, /* between two pieces, until there is room */
 	CONNECTION_ENDING, /* connection_drive() is to close it */
 	CONNECTION_CLOSED, /* freed at the end of the gate's turn */
 };

@@ -15,11 +15,12 @@ enum {
 	/* What there is of the body of an answer goes out after so much. */
 	PIECE_MAX_BYTES = 256 * 1024,
 	/*
-	 * What answers hold whose peers do not read nears this, and then grows
-	 * by the smallest piece for each: 4 KiB with what stands around it.
+	 * What answers hold whose peers do not read nears this: the more it is
+	 * the smaller are the pieces. From half of it on, each waits until its
+	 * connection has room for it (connection.c), which the smallest fit in.
 	 */
 	HELD_BYTES = 512 * 1024,
-	PIECE_MIN_BYTES = 3 * 1024,
+	PIECE_MIN_BYTES = 64 * 1024,
 	/* Above this, who has not read for so long does not get more time. */
 	HELD_MAX_BYTES = 4 * 1024 * 1024,
 	HELD_STALL_MS = 1000,
@@ -90,8 +91,8 @@ static void close_stalled(struct connection *connection)
 		"closed a connection from the web server that moved no byte "
 		"for %lld ms in the middle of %s",
 		(long long)(connection->owner->now_ms - connection->active_ms),
-		connection->state == CONNECTION_SENDING ? "an answer"
-							: "a request");
+		connection->state == CONNECTION_RECEIVING ? "a request"
+							  : "an answer");
 	connection_close(connection);
 }
 
@@ -212,6 +213,11 @@ void connections_begin_turn(struct connections *connections)
 void connections_resume(struct exchange *exchange)
 {
 	connections_give_back(exchange, EXCHANGE_NEXT);
+}
+
+bool connections_hold_much(const struct connections *connections)
+{
+	return atomic_load(&connections->held_bytes) > HELD_BYTES / 2;
 }
 
 size_t connections_piece_bytes(struct exchange *exchange)

@@ -41,6 +41,12 @@ void connections_give_back(struct exchange *exchange,
 void connections_resume(struct exchange *exchange);
 
 /*
+ * Whether answers that are not read hold so much that no other one may take
+ * more than its connection has room for.
+ */
+bool connections_hold_much(const struct connections *connections);
+
+/*
  * The size of a piece of an answer, what exchange->piece_bytes is: the smaller,
  * the more memory is held for those who do not read theirs. Any thread.
  */

@@ -124,8 +124,8 @@ static void pieces_get_smaller_the_more_is_held(void **state)
 		{ .held = 1024, .piece = 255 * 1024 + 512 },
 		{ .held = 256 * 1024, .piece = 128 * 1024 },
 		{ .held = 384 * 1024, .piece = 64 * 1024 },
-		{ .held = 512 * 1024, .piece = 3 * 1024 },
-		{ .held = SIZE_MAX, .piece = 3 * 1024 },
+		{ .held = 512 * 1024, .piece = 64 * 1024 },
+		{ .held = SIZE_MAX, .piece = 64 * 1024 },
 	};
 
 	(void)state;
