@@ -176,8 +176,7 @@ def test_slow_clients_cost_others_nothing(
     figure(str(attack))
     assert attack.most >= 0.9 * ALL, f"only {attack.most} slow clients came"
     assert not attack.faults()
-    # A few seconds are mostly the rush of a thousand at once, of which the figure tells.
-    assert not full or not attack.late(), attack.late()
+    assert not attack.late(), attack.late()
 
 
 @pytest.fixture
