@@ -64,14 +64,12 @@ static void leave_timed(struct connection *connection)
 	connection->timed = false;
 }
 
-/* Only the gate's thread writes the sum; others look at it. */
-static void hold(struct connection *connection, size_t bytes)
+void connection_hold(struct connection *connection, size_t bytes)
 {
-	atomic_size_t *sum = &connection->owner->held_bytes;
-
-	if (connection->held_bytes == bytes)
-		return;
-	atomic_store(sum, atomic_load(sum) - connection->held_bytes + bytes);
+	/* A difference below zero wraps around, and so does the sum. */
+	if (connection->held_bytes != bytes)
+		atomic_fetch_add(&connection->owner->held_bytes,
+				 bytes - connection->held_bytes);
 	connection->held_bytes = bytes;
 }
 
@@ -81,7 +79,7 @@ void connection_close(struct connection *connection)
 
 	if (connection->state == CONNECTION_CLOSED)
 		return;
-	hold(connection, 0);
+	connection_hold(connection, 0);
 	leave_timed(connection);
 	conversation_drop(connection);
 	if (connection->queued)
@@ -200,7 +198,7 @@ static bool receive(struct connection *connection)
  */
 static void sent(struct connection *connection)
 {
-	hold(connection, 0);
+	connection_hold(connection, 0);
 	spares_take(&connection->owner->spares, &connection->outbox);
 	connection->outbox_sent = 0;
 	if (!connection->finished && connections_hold_much(connection->owner) &&
@@ -233,7 +231,7 @@ static bool send_out(struct connection *connection)
 		return true;
 	if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
 		connection->writable = false;
-		hold(connection, connection->outbox.length);
+		connection_hold(connection, connection->outbox.length);
 		/* Where it has room again by now, that is an event at once. */
 		if (connection->watches_room ||
 		    watch(connection, EPOLL_CTL_MOD, true))

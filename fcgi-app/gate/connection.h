@@ -56,7 +56,7 @@ struct connection {
 
 	struct buf outbox;
 	size_t outbox_sent;
-	size_t held_bytes; /* of the outbox, while there is no room to send */
+	size_t held_bytes; /* of an answer that goes on: read, and not sent */
 
 	int64_t active_ms; /* when bytes last moved */
 	int64_t timed_ms;  /* active_ms when it took its place in that list */
@@ -115,6 +115,12 @@ void connection_handle(struct connection *connection, uint32_t events);
 
 /* Moves bytes in and out, and goes on with what they lead to. */
 void connection_drive(struct connection *connection);
+
+/*
+ * So many bytes of its answer are in memory and wait to be sent; for the sum of
+ * all. By the thread that has its exchange.
+ */
+void connection_hold(struct connection *connection, size_t bytes);
 
 /* Takes it out of the set; it is freed when the gate's turn is over. */
 void connection_close(struct connection *connection);

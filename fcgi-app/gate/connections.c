@@ -236,6 +236,8 @@ void connections_give_back(struct exchange *exchange,
 	struct connection *connection = connection_of(exchange);
 	struct connections *owner = connection->owner;
 
+	if (outcome == EXCHANGE_MORE)
+		connection_hold(connection, exchange->response.body.length);
 	connection->returned = outcome;
 	connection->returned_next = NULL;
 	pthread_mutex_lock(&owner->returned_mutex);
