@@ -45,7 +45,12 @@ def small_disk() -> Iterator[MariadbProcess]:
         finally:
             if is_alive(mariadb.pid):
                 mariadb.kill()
-            run("umount", str(data))
+            wait_until(lambda: unmounted(data), 20, "nobody uses the disk any more")
+
+
+def unmounted(data: Path) -> bool:
+    """Threads of a process that was killed may have files open a moment longer than it."""
+    return subprocess.run(["umount", str(data)], timeout=20, check=False).returncode == 0
 
 
 def data_of(system: System) -> Path:
