@@ -408,6 +408,24 @@ static void parameters_outlive_the_end_of_the_answer(void **state)
 	buf_deinit(&out);
 }
 
+static void a_surplus_record_says_nothing(void **state)
+{
+	static const unsigned char want[] = {
+		1, FCGI_STDOUT, 2, 1, 0, 0, 0, 0
+	};
+	struct codec_request *request = decode(*state, 0x201);
+	struct buf out;
+
+	buf_init(&out, sizeof(want));
+	assert_int_equal(codec_encode_surplus(request, &out), ERR_OK);
+	assert_int_equal(out.length, sizeof(want));
+	assert_memory_equal(out.data, want, sizeof(want));
+	assert_int_equal(codec_encode_surplus(request, &out),
+			 ERR_BODY_TOO_LARGE);
+	codec_request_free(&request);
+	buf_deinit(&out);
+}
+
 static void several_requests_may_be_under_way(void **state)
 {
 	enum { REQUESTS = 16 };
@@ -533,6 +551,7 @@ int main(void)
 		TEST(an_answer_in_pieces_goes_out_with_each_of_them),
 		TEST(a_request_may_be_freed_before_its_answer_ends),
 		TEST(parameters_outlive_the_end_of_the_answer),
+		TEST(a_surplus_record_says_nothing),
 		TEST(several_requests_may_be_under_way),
 		TEST(many_requests_cost_no_descriptor),
 		TEST(a_full_output_is_told),

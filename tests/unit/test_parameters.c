@@ -292,6 +292,32 @@ static void a_request_id_is_the_clients_or_a_new_one(void **state)
 	buf_deinit(&path);
 }
 
+static const struct {
+	const char *parameter;
+	bool nginx;
+} servers[] = {
+	{ "SERVER_SOFTWARE=nginx", true },
+	{ "SERVER_SOFTWARE=nginx/1.22.1", true },
+	{ "SERVER_SOFTWARE=Apache/2.4.62 (Debian)", false },
+	{ "SERVER_SOFTWARE=", false },
+	{ "SERVER_SOFTWARE=not nginx", false },
+	{ "HTTP_SERVER_SOFTWARE=nginx", false },
+	{ "HTTP_HOST=nginx", false },
+};
+
+static void nginx_is_known_by_its_name(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(servers); i++) {
+		const char *parameters[] = { "REQUEST_METHOD=GET",
+					     servers[i].parameter, NULL };
+
+		if (parameters_from_nginx((char *const *)parameters) !=
+		    servers[i].nginx)
+			fail_msg("%s", servers[i].parameter);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +325,7 @@ int main(void)
 		cmocka_unit_test(headers_that_were_not_sent_have_no_data),
 		cmocka_unit_test(the_path_is_put_together_anew_each_time),
 		cmocka_unit_test(a_request_id_is_the_clients_or_a_new_one),
+		cmocka_unit_test(nginx_is_known_by_its_name),
 	};
 
 	return cmocka_run_group_tests_name("parameters", tests, NULL, NULL);
