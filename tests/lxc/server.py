@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from commands import CommandError, run
+from commands import CommandError, attempt, run
 from system import ROOT
 from traffic import SecureApi
 
@@ -82,10 +82,25 @@ def recap(printed: str) -> Recap:
 
 
 def replicas() -> list[str]:
-    """Those that HAProxy says are up."""
+    """Those that HAProxy says are up, and that answer: of one that has just died HAProxy
+    says so for a second more."""
     lines = run("buzon-replicas", "list").splitlines()[1:]
     rows = [line.split() for line in lines]
-    return [row[0] for row in rows if row[2] == "UP"]
+    return [row[0] for row in rows if row[2] == "UP" and answers(row[1])]
+
+
+def answers(address: str) -> bool:
+    """Whether the replica there does, asked without HAProxy."""
+    done = attempt(
+        *("timeout", "2", "cgi-fcgi", "-bind", "-connect", address),
+        environment={
+            **os.environ,
+            "REQUEST_METHOD": "GET",
+            "REQUEST_URI": "/api/test",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+        },
+    )
+    return "ALIVE" in done.stdout
 
 
 def runtime(commands: str) -> str:

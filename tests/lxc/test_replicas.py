@@ -36,6 +36,7 @@ ALL_BACK_SECONDS = 30
 def two(site: Site) -> Iterator[Server]:
     """Two replicas, before the test and after it."""
     run("buzon-replicas", "scale", "2")
+    wait_until(lambda: len(servers.replicas()) == 2, ALL_BACK_SECONDS, "both are up")
     yield site.server
     run("buzon-replicas", "scale", "2")
 
