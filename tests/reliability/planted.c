@@ -19,6 +19,8 @@ static void overflow(void)
 
 	kept = malloc(8);
 	bytes = kept;
+	if (bytes == NULL)
+		return;
 	bytes[8] = 1;
 	free(kept);
 }
@@ -40,6 +42,8 @@ static void uninitialized(void)
 
 	kept = malloc(sizeof(int));
 	bytes = kept;
+	if (bytes == NULL)
+		return;
 	if (*bytes == 12345)
 		(void)puts("by chance");
 	free(kept);
