@@ -4,7 +4,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -74,13 +74,13 @@ def replica(system: System, clocks: tuple[Clock, Clock]) -> Iterator[Replica]:
 
 
 def moment(date: str) -> datetime:
-    return datetime.strptime(date, "%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.strptime(date, "%Y-%m-%dT%H:%M:%S.%f%z")
 
 
 def step_of_the_log(replica: Replica) -> timedelta:
     """How far the clock of the replica is from the true one."""
     last = replica.log().splitlines()[-1]
-    return moment(last.partition('"time":"')[2].partition('"')[0]) - datetime.utcnow()
+    return moment(last.partition('"time":"')[2].partition('"')[0]) - datetime.now(timezone.utc)
 
 
 @pytest.mark.parametrize("seconds", STEPS.values(), ids=STEPS)
