@@ -9,7 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from commands import CommandError, attempt, run
+from commands import CommandError, run
+from replicas.containers import answers
 from system import ROOT
 from traffic import SecureApi
 
@@ -87,20 +88,6 @@ def replicas() -> list[str]:
     lines = run("buzon-replicas", "list").splitlines()[1:]
     rows = [line.split() for line in lines]
     return [row[0] for row in rows if row[2] == "UP" and answers(row[1])]
-
-
-def answers(address: str) -> bool:
-    """Whether the replica there does, asked without HAProxy."""
-    done = attempt(
-        *("timeout", "2", "cgi-fcgi", "-bind", "-connect", address),
-        environment={
-            **os.environ,
-            "REQUEST_METHOD": "GET",
-            "REQUEST_URI": "/api/test",
-            "SERVER_PROTOCOL": "HTTP/1.1",
-        },
-    )
-    return "ALIVE" in done.stdout
 
 
 def runtime(commands: str) -> str:

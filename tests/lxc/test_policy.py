@@ -1,15 +1,10 @@
 # SPDX-License-Identifier: MIT
 """When buzon-autoscale adds or removes a replica, by a clock that the test moves."""
 
-import sys
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
 import pytest
-
-from system import ROOT
-
-sys.path.insert(0, str(ROOT / "ansible" / "roles" / "replicas" / "files"))
 
 from replicas.haproxy import Load, Server
 from replicas.policy import Policy
