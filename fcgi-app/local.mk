@@ -26,40 +26,6 @@ libbuzon_a_SOURCES = \
 	fcgi-app/api/query.h \
 	fcgi-app/api/router.c \
 	fcgi-app/api/router.h \
-	fcgi-app/base/buf.c \
-	fcgi-app/base/buf.h \
-	fcgi-app/base/clock.c \
-	fcgi-app/base/clock.h \
-	fcgi-app/base/err.c \
-	fcgi-app/base/err.h \
-	fcgi-app/base/form.c \
-	fcgi-app/base/form.h \
-	fcgi-app/base/hex.h \
-	fcgi-app/base/http.c \
-	fcgi-app/base/http.h \
-	fcgi-app/base/http_response.c \
-	fcgi-app/base/json.c \
-	fcgi-app/base/json.h \
-	fcgi-app/base/json_scan.c \
-	fcgi-app/base/json_token.c \
-	fcgi-app/base/json_token.h \
-	fcgi-app/base/log.c \
-	fcgi-app/base/log.h \
-	fcgi-app/base/multipart.c \
-	fcgi-app/base/problem.c \
-	fcgi-app/base/problem.h \
-	fcgi-app/base/sandbox.c \
-	fcgi-app/base/sandbox.h \
-	fcgi-app/base/sandbox_landlock.c \
-	fcgi-app/base/sandbox_private.h \
-	fcgi-app/base/sandbox_seccomp.c \
-	fcgi-app/base/settings.c \
-	fcgi-app/base/settings.h \
-	fcgi-app/base/settings_table.c \
-	fcgi-app/base/settings_table.h \
-	fcgi-app/base/span.h \
-	fcgi-app/base/utf8.c \
-	fcgi-app/base/utf8.h \
 	fcgi-app/gate/codec.c \
 	fcgi-app/gate/codec.h \
 	fcgi-app/gate/connection.c \
@@ -82,6 +48,12 @@ libbuzon_a_SOURCES = \
 	fcgi-app/gate/watcher.h \
 	fcgi-app/gate/workers.c \
 	fcgi-app/gate/workers.h \
+	fcgi-app/http/form.c \
+	fcgi-app/http/form.h \
+	fcgi-app/http/http.c \
+	fcgi-app/http/http.h \
+	fcgi-app/http/http_response.c \
+	fcgi-app/http/multipart.c \
 	fcgi-app/inbox/appender.c \
 	fcgi-app/inbox/appender.h \
 	fcgi-app/inbox/batcher.c \
@@ -101,4 +73,32 @@ libbuzon_a_SOURCES = \
 	fcgi-app/inbox/store_mariadb_find.c \
 	fcgi-app/inbox/store_mariadb_private.h \
 	fcgi-app/inbox/store_mariadb_read.c \
-	fcgi-app/inbox/store_mariadb_select.c
+	fcgi-app/inbox/store_mariadb_select.c \
+	fcgi-app/system/clock.c \
+	fcgi-app/system/clock.h \
+	fcgi-app/system/log.c \
+	fcgi-app/system/log.h \
+	fcgi-app/system/sandbox.c \
+	fcgi-app/system/sandbox.h \
+	fcgi-app/system/sandbox_landlock.c \
+	fcgi-app/system/sandbox_private.h \
+	fcgi-app/system/sandbox_seccomp.c \
+	fcgi-app/system/settings.c \
+	fcgi-app/system/settings.h \
+	fcgi-app/system/settings_table.c \
+	fcgi-app/system/settings_table.h \
+	fcgi-app/text/buf.c \
+	fcgi-app/text/buf.h \
+	fcgi-app/text/err.c \
+	fcgi-app/text/err.h \
+	fcgi-app/text/hex.h \
+	fcgi-app/text/json.c \
+	fcgi-app/text/json.h \
+	fcgi-app/text/json_scan.c \
+	fcgi-app/text/json_token.c \
+	fcgi-app/text/json_token.h \
+	fcgi-app/text/problem.c \
+	fcgi-app/text/problem.h \
+	fcgi-app/text/span.h \
+	fcgi-app/text/utf8.c \
+	fcgi-app/text/utf8.h

@@ -10,9 +10,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "base/log.h"
-#include "base/sandbox.h"
-#include "base/settings.h"
+#include "system/log.h"
+#include "system/sandbox.h"
+#include "system/settings.h"
 #include "gate/gate.h"
 #include "inbox/appender.h"
 #include "inbox/finder.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/answer.h"
 
-#include "base/log.h"
+#include "system/log.h"
 
 enum exchange_outcome answer_problem(struct exchange *exchange,
 				     const struct problem *problem)

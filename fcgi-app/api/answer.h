@@ -3,7 +3,7 @@
 #define BUZON_API_ANSWER_H
 
 #include "api/exchange.h"
-#include "base/problem.h"
+#include "text/problem.h"
 
 /* What handlers answer with, each for `return answer_…()`. */
 

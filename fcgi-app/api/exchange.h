@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/http.h"
+#include "http/http.h"
 #include "inbox/appender.h"
 #include "inbox/finder.h"
 #include "inbox/probe.h"

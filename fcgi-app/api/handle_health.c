@@ -3,7 +3,7 @@
 
 #include "api/answer.h"
 #include "api/handlers.h"
-#include "base/clock.h"
+#include "system/clock.h"
 
 /* The contract says 1 s; this leaves some for the way back. */
 enum { PATIENCE_MS = 900 };

@@ -6,7 +6,7 @@
 #include "api/handlers.h"
 #include "api/listing.h"
 #include "api/query.h"
-#include "base/log.h"
+#include "system/log.h"
 #include "inbox/message.h"
 
 struct get {

@@ -5,7 +5,7 @@
 
 #include "api/answer.h"
 #include "api/handlers.h"
-#include "base/form.h"
+#include "http/form.h"
 #include "inbox/message.h"
 
 enum { IDEMPOTENCY_KEY_MAX = 255 };

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
+#include "text/buf.h"
 #include "inbox/store.h"
 
 /*

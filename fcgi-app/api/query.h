@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
-#include "base/form.h"
-#include "base/problem.h"
+#include "text/buf.h"
+#include "http/form.h"
+#include "text/problem.h"
 #include "inbox/store.h"
 
 enum { QUERY_LIMIT_MAX = 1000, QUERY_LIMIT_DEFAULT = 100 };

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
-#include "base/err.h"
-#include "base/span.h"
+#include "text/buf.h"
+#include "text/err.h"
+#include "text/span.h"
 
 /*
  * FastCGI's encoding (https://fastcgi-archives.github.io/, 3 and 5): the only

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "system/log.h"
 #include "gate/connections.h"
 #include "gate/conversation.h"
 

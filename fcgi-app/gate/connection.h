@@ -9,7 +9,7 @@
 #include <sys/queue.h>
 
 #include "api/exchange.h"
-#include "base/buf.h"
+#include "text/buf.h"
 #include "gate/codec.h"
 #include "gate/intake.h"
 #include "gate/spares.h"

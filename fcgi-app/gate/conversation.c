@@ -3,8 +3,8 @@
 
 #include "api/answer.h"
 #include "api/router.h"
-#include "base/clock.h"
-#include "base/log.h"
+#include "system/clock.h"
+#include "system/log.h"
 #include "gate/connections.h"
 #include "gate/parameters.h"
 

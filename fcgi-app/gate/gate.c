@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/log.h"
+#include "system/clock.h"
+#include "system/log.h"
 #include "gate/connections.h"
 #include "gate/scheduling.h"
 #include "gate/watcher.h"

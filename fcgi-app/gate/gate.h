@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "api/exchange.h"
-#include "base/settings.h"
+#include "system/settings.h"
 #include "inbox/store.h"
 
 /*

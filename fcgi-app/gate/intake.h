@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
+#include "text/buf.h"
 
 /*
  * FastCGI records in, whole requests out (FastCGI Specification 1.0, sections

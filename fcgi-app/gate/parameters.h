@@ -2,7 +2,7 @@
 #ifndef BUZON_GATE_PARAMETERS_H
 #define BUZON_GATE_PARAMETERS_H
 
-#include "base/http.h"
+#include "http/http.h"
 
 /*
  * Fills request from FastCGI parameters ("NAME=value", ending with NULL), as

@@ -5,7 +5,7 @@
 #include <sched.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "system/log.h"
 
 /* Apart, so that a few that come and go change nothing. */
 enum { BATCH_FROM = 16, BATCH_TO = 8 };

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "base/buf.h"
+#include "text/buf.h"
 
 /*
  * The memory of buffers from one request to the next, whichever connections

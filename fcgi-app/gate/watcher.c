@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "base/log.h"
+#include "system/log.h"
 
 void watcher_attach(struct watcher *watcher, struct batcher *batcher,
 		    int epoll_fd, void (*wake)(void *context), void *context)

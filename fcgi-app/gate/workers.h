@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "api/exchange.h"
-#include "base/err.h"
+#include "text/err.h"
 #include "inbox/store.h"
 
 /*

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
+#include "system/clock.h"
 
 /* Who has the batch and the store, and alone may touch them. */
 enum holder {

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "base/err.h"
+#include "text/err.h"
 #include "inbox/store.h"
 
 /*

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
+#include "text/err.h"
 #include "inbox/batcher.h"
 #include "inbox/store.h"
 

@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/json.h"
-#include "base/utf8.h"
+#include "text/json.h"
+#include "text/utf8.h"
 
 typedef int check_fn(struct span value, struct problem *problem);
 

@@ -4,11 +4,11 @@
 
 #include <stdint.h>
 
-#include "base/buf.h"
-#include "base/err.h"
-#include "base/form.h"
-#include "base/problem.h"
-#include "base/span.h"
+#include "text/buf.h"
+#include "text/err.h"
+#include "http/form.h"
+#include "text/problem.h"
+#include "text/span.h"
 
 enum {
 	MESSAGE_FROM_CHARACTERS_MAX = 255,

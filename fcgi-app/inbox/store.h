@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
-#include "base/span.h"
+#include "text/err.h"
+#include "text/span.h"
 #include "inbox/message.h"
 
 /*

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "base/clock.h"
+#include "system/clock.h"
 
 struct database *database_new(const struct settings *settings)
 {

@@ -2,7 +2,7 @@
 #ifndef BUZON_INBOX_STORE_MARIADB_H
 #define BUZON_INBOX_STORE_MARIADB_H
 
-#include "base/settings.h"
+#include "system/settings.h"
 #include "inbox/store.h"
 
 /*

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/log.h"
+#include "system/clock.h"
+#include "system/log.h"
 
 enum {
 	PARAMETERS_A_ROW = 3,

@@ -5,8 +5,8 @@
 #include <mysqld_error.h>
 #include <poll.h>
 
-#include "base/clock.h"
-#include "base/log.h"
+#include "system/clock.h"
+#include "system/log.h"
 
 /* Not in every mysqld_error.h, or not by one name. */
 enum { RECORD_CHANGED_SINCE_LAST_READ = 1020, INDEX_DOES_NOT_EXIST = 1176 };

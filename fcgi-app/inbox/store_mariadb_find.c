@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#include "base/clock.h"
+#include "system/clock.h"
 
 struct wanted {
 	const uint64_t *ids;

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "base/buf.h"
+#include "text/buf.h"
 #include "inbox/store_mariadb.h"
 
 /* Shared by the files store_mariadb*.c, and by nobody else. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "inbox/store_mariadb_private.h"
 
-#include "base/clock.h"
-#include "base/log.h"
+#include "system/clock.h"
+#include "system/log.h"
 
 bool store_mariadb_visit_row(struct mariadb_store *mariadb, bool ids_only,
 			     store_visit_fn *visit, void *context)

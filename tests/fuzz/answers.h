@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
-#include "base/span.h"
+#include "text/buf.h"
+#include "text/span.h"
 
 /*
  * What the gate answered: records of FastCGI, and in them what CGI (RFC 3875)

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/buf.h"
+#include "text/buf.h"
 #include "reference_json.h"
 
 enum { PROBLEM_JSON_BYTES = 64 * 1024 };

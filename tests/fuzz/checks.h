@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
-#include "base/problem.h"
-#include "base/span.h"
+#include "text/err.h"
+#include "text/problem.h"
+#include "text/span.h"
 
 /*
  * What holds of every target, written down anew from the standards, so that

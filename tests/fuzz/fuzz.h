@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/span.h"
+#include "text/span.h"
 
 /*
  * A target takes any bytes, has the program read them, and holds what comes of

@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/hex.h"
+#include "text/hex.h"
 #include "checks.h"
 #include "fuzz.h"
 #include "inbox/message.h"

@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/http.h"
+#include "http/http.h"
 #include "checks.h"
 #include "fuzz.h"
 

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/form.h"
-#include "base/http.h"
+#include "http/form.h"
+#include "http/http.h"
 #include "checks.h"
 #include "fuzz.h"
 #include "inbox/message.h"

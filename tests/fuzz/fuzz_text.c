@@ -2,8 +2,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/json.h"
-#include "base/utf8.h"
+#include "text/json.h"
+#include "text/utf8.h"
 #include "checks.h"
 #include "fuzz.h"
 #include "reference_json.h"

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "../unit/store_fake.h"
-#include "base/log.h"
+#include "system/log.h"
 #include "gate/connections.h"
 
 /* What outlives one run: descriptors, which cost the most. */

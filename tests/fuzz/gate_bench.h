@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-#include "base/buf.h"
-#include "base/span.h"
+#include "text/buf.h"
+#include "text/span.h"
 
 /*
  * A connection of the gate with all that is behind it, over a socket pair and

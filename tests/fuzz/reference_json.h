@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "base/span.h"
+#include "text/span.h"
 
 /*
  * RFC 8259 once more, by a stack instead of recursion. Its verdict knows no

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/buf.h"
-#include "base/span.h"
+#include "text/buf.h"
+#include "text/span.h"
 
 /*
  * FastCGI (Specification 1.0, sections 3 to 6) once more, as a reader that has

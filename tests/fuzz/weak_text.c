@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/utf8.h"
+#include "text/utf8.h"
 
 /*
  * For fuzz_text_weak, which has to be found out: a check of UTF-8 that is right

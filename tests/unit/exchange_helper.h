@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 #include "api/exchange.h"
-#include "base/buf.h"
-#include "base/span.h"
+#include "text/buf.h"
+#include "text/span.h"
 #include "store_fake.h"
 
 /*

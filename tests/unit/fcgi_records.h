@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
-#include "base/span.h"
+#include "text/buf.h"
+#include "text/span.h"
 
 /*
  * What a web server sends, written down anew from the FastCGI Specification

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "base/log.h"
+#include "system/log.h"
 #include "mysql_fake.h"
 
 static char host[] = "db.example", user[] = "buzon", password[] = "secret",

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/buf.h"
+#include "text/buf.h"
 
 enum { COLUMNS_MAX = 5, CONNECTIONS_MAX = 4, PARAMETERS_A_ROW = 3 };
 

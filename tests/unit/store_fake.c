@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "system/clock.h"
 
 enum { BATCHES_KEPT = 4096, PATIENCE_SECS = 20 };
 

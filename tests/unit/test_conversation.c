@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "system/log.h"
 #include "gate/connections.h"
 #include "gate/conversation.h"
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "base/err.h"
+#include "text/err.h"
 
 static void names_status_code_and_title(void **state)
 {

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "base/http.h"
+#include "http/http.h"
 
 #define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
 

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
-#include "base/utf8.h"
+#include "text/json.h"
+#include "text/utf8.h"
 
 #define TEXT(literal)                                                          \
 	{                                                                      \

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "base/json.h"
+#include "text/json.h"
 
 #define TEXT(literal)                                                          \
 	{                                                                      \

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "text/json.h"
 
 #define TEXT(literal)                                                          \
 	{                                                                      \

@@ -17,8 +17,8 @@
 #include <cmocka.h>
 #include <json-c/json.h>
 
-#include "base/log.h"
-#include "base/utf8.h"
+#include "system/log.h"
+#include "text/utf8.h"
 
 enum { LINE_BYTES_MAX = 4096 };
 

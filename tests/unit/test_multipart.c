@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/form.h"
+#include "http/form.h"
 
 #define TEXT(literal)                                                          \
 	{                                                                      \

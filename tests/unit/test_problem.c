@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/problem.h"
-#include "base/utf8.h"
+#include "text/problem.h"
+#include "text/utf8.h"
 
 #define TEXT(literal)                                                          \
 	{                                                                      \

@@ -26,8 +26,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/sandbox.h"
-#include "base/sandbox_private.h"
+#include "system/sandbox.h"
+#include "system/sandbox_private.h"
 
 /* Their own calls would be refused, and the program does without. */
 #ifdef WITH_SANITIZERS

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "base/settings.h"
+#include "system/settings.h"
 
 #define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
 

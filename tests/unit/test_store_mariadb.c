@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "base/log.h"
+#include "system/log.h"
 #include "mariadb_helper.h"
 #include "mysql_fake.h"
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "base/utf8.h"
+#include "text/utf8.h"
 
 #define TEXT(literal)                                                          \
 	{                                                                      \
