@@ -55,7 +55,7 @@ char *buf_reserve(struct buf *buf, size_t length)
 	if (buf->error != ERR_OK)
 		return NULL;
 	if (length > buf->ceiling - buf->length) {
-		buf->error = ERR_BODY_TOO_LARGE;
+		buf->error = ERR_FULL;
 		return NULL;
 	}
 	if (buf->data != NULL && length <= buf->capacity - buf->length)

@@ -33,7 +33,8 @@ void buf_deinit(struct buf *buf);
 void buf_clear(struct buf *buf);
 
 /*
- * ERR_OK, ERR_BODY_TOO_LARGE where the ceiling was met, ERR_OUT_OF_MEMORY.
+ * ERR_OK, ERR_FULL where the ceiling was met, ERR_OUT_OF_MEMORY. What a full
+ * buffer means to a client is for its owner to say.
  */
 enum err buf_error(const struct buf *buf) MUST_CHECK;
 

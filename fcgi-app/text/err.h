@@ -27,6 +27,7 @@
 	ERR(KEY_REUSED, 422, "idempotency_key_reused",                         \
 	    "Idempotency key reused")                                          \
 	ERR(INTERNAL, 500, "internal", "Internal error")                       \
+	ERR(FULL, 500, "internal", "Internal error")                           \
 	ERR(OUT_OF_MEMORY, 500, "internal", "Internal error")                  \
 	ERR(DATABASE_UNAVAILABLE, 503, "database_unavailable",                 \
 	    "Database unavailable")                                            \

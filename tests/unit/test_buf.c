@@ -154,7 +154,7 @@ static void fills_exactly_to_the_ceiling_and_no_further(void **state)
 	buf_append_text(&buf, "abcde");
 	assert_int_equal(buf_error(&buf), ERR_OK);
 	buf_append_char(&buf, 'f');
-	assert_int_equal(buf_error(&buf), ERR_BODY_TOO_LARGE);
+	assert_int_equal(buf_error(&buf), ERR_FULL);
 	assert_content(&buf, "abcde");
 	buf_deinit(&buf);
 }
@@ -169,7 +169,7 @@ static void formats_exactly_to_the_ceiling(void **state)
 	} rows[] = {
 		{ "bcd", ERR_OK, "abcd" },
 		{ "bcde", ERR_OK, "abcde" },
-		{ "bcdef", ERR_BODY_TOO_LARGE, "a" },
+		{ "bcdef", ERR_FULL, "a" },
 	};
 	size_t i;
 
@@ -217,7 +217,7 @@ static void drops_everything_after_the_first_failure(void **state)
 	buf_append_u64(&buf, 7);
 	buf_appendf(&buf, "%s", "f");
 	assert_null(buf_reserve(&buf, 1));
-	assert_int_equal(buf_error(&buf), ERR_BODY_TOO_LARGE);
+	assert_int_equal(buf_error(&buf), ERR_FULL);
 	assert_content(&buf, "ab");
 	buf_deinit(&buf);
 }
@@ -252,7 +252,7 @@ static void can_be_used_again_after_deinit(void **state)
 	assert_content(&buf, "efgh");
 	/* The ceiling is still the same. */
 	buf_append_char(&buf, 'i');
-	assert_int_equal(buf_error(&buf), ERR_BODY_TOO_LARGE);
+	assert_int_equal(buf_error(&buf), ERR_FULL);
 	buf_deinit(&buf);
 }
 
@@ -264,7 +264,7 @@ static void refuses_lengths_whose_sum_would_overflow(void **state)
 	buf_init(&buf, SIZE_MAX);
 	buf_append_text(&buf, "abc");
 	assert_null(buf_reserve(&buf, SIZE_MAX));
-	assert_int_equal(buf_error(&buf), ERR_BODY_TOO_LARGE);
+	assert_int_equal(buf_error(&buf), ERR_FULL);
 	assert_content(&buf, "abc");
 	buf_deinit(&buf);
 }

@@ -420,8 +420,7 @@ static void a_surplus_record_says_nothing(void **state)
 	assert_int_equal(codec_encode_surplus(request, &out), ERR_OK);
 	assert_int_equal(out.length, sizeof(want));
 	assert_memory_equal(out.data, want, sizeof(want));
-	assert_int_equal(codec_encode_surplus(request, &out),
-			 ERR_BODY_TOO_LARGE);
+	assert_int_equal(codec_encode_surplus(request, &out), ERR_FULL);
 	codec_request_free(&request);
 	buf_deinit(&out);
 }
@@ -486,7 +485,7 @@ static void a_full_output_is_told(void **state)
 	append_pattern(&body, 200000);
 	assert_int_equal(codec_encode(request, SPAN("head"), buf_span(&body),
 				      true, &out),
-			 ERR_BODY_TOO_LARGE);
+			 ERR_FULL);
 	codec_request_free(&request);
 	buf_deinit(&out);
 	buf_deinit(&body);

@@ -340,7 +340,7 @@ static void a_path_longer_than_its_buffer_is_left_to_the_buffer(void **state)
 	buf_init(&out, 3);
 	assert_int_equal(form_decode_path(SPAN("/abc"), &out, &problem),
 			 ERR_OK);
-	assert_int_equal(buf_error(&out), ERR_BODY_TOO_LARGE);
+	assert_int_equal(buf_error(&out), ERR_FULL);
 	buf_deinit(&out);
 }
 

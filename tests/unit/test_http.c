@@ -415,7 +415,7 @@ static void writes_no_head_whose_lines_may_be_cut(void **state)
 	assert_null(buf_reserve(&response.headers, HTTP_EXTRA_HEADERS_BYTES));
 	buf_init(&head, 4096);
 	http_append_head(&head, &response, "id-1");
-	assert_int_equal(buf_error(&head), ERR_BODY_TOO_LARGE);
+	assert_int_equal(buf_error(&head), ERR_FULL);
 	assert_span(buf_span(&head), "");
 	buf_deinit(&head);
 	http_response_deinit(&response);

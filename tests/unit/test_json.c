@@ -204,14 +204,13 @@ static void a_full_buffer_is_reported(void **state)
 
 	(void)state;
 	buf_init(&out, 3);
-	assert_int_equal(json_decode_string(SPAN("\"abcd\""), &out),
-			 ERR_BODY_TOO_LARGE);
+	assert_int_equal(json_decode_string(SPAN("\"abcd\""), &out), ERR_FULL);
 	buf_clear(&out);
 	assert_int_equal(json_decode_string(SPAN("\"abc\\n\""), &out),
-			 ERR_BODY_TOO_LARGE);
+			 ERR_FULL);
 	buf_clear(&out);
 	json_append_string(&out, SPAN("ab"));
-	assert_int_equal(buf_error(&out), ERR_BODY_TOO_LARGE);
+	assert_int_equal(buf_error(&out), ERR_FULL);
 	buf_deinit(&out);
 }
 

@@ -101,7 +101,7 @@ static void a_fault_is_not_passed_on(void **state)
 	buf_deinit(&failed);
 	buf_append_char(&failed, 'x');
 	assert_null(buf_reserve(&failed, CEILING));
-	assert_int_equal(buf_error(&failed), ERR_BODY_TOO_LARGE);
+	assert_int_equal(buf_error(&failed), ERR_FULL);
 	spares_take(&spares, &failed);
 	assert_without_memory(&failed);
 	spares_lend(&spares, &failed);
