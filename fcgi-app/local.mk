@@ -36,6 +36,8 @@ libbuzon_a_SOURCES = \
 	fcgi-app/gate/conversation.h \
 	fcgi-app/gate/gate.c \
 	fcgi-app/gate/gate.h \
+	fcgi-app/gate/head.c \
+	fcgi-app/gate/head.h \
 	fcgi-app/gate/intake.c \
 	fcgi-app/gate/intake.h \
 	fcgi-app/gate/parameters.c \

@@ -33,6 +33,7 @@ unit_tests = \
 	tests/unit/test_handle_message_get \
 	tests/unit/test_handle_message_post \
 	tests/unit/test_handle_test \
+	tests/unit/test_head \
 	tests/unit/test_http \
 	tests/unit/test_intake \
 	tests/unit/test_json \

@@ -6,6 +6,7 @@
 #include "system/clock.h"
 #include "system/log.h"
 #include "gate/connections.h"
+#include "gate/head.h"
 #include "gate/parameters.h"
 
 /* An answer's body at once; longer ones are sent in pieces of this at most. */
@@ -107,8 +108,7 @@ static enum err encode(struct connection *connection, bool last)
 	spares_lend(spares, &head);
 	spares_lend(spares, &connection->outbox);
 	if (!connection->head_sent)
-		http_append_head(&head, response,
-				 connection->exchange.request.id);
+		head_append(&head, response, connection->exchange.request.id);
 	if (connection->exchange.request.method == HTTP_HEAD)
 		body.length = 0;
 	err = buf_error(&head);

@@ -45,9 +45,8 @@ struct http_request {
 enum { HTTP_EXTRA_HEADERS_BYTES = 256 * 1024 };
 
 /*
- * One response. Its head is written out by http_append_head(), its body goes
- * after it. Where `streamed` is set, the body comes in pieces whose sum is not
- * known yet, and there is no Content-Length.
+ * One response. Where `streamed` is set, the body comes in pieces whose sum is
+ * not known yet, and there is no Content-Length.
  */
 struct http_response {
 	int status;
@@ -103,14 +102,6 @@ void http_response_deinit(struct http_response *response);
  */
 void http_response_problem(struct http_response *response,
 			   const struct problem *problem);
-
-/*
- * Appends the head in the form that FastCGI and CGI use ("Status: 200 OK"):
- * the headers that every answer has, those of response, Content-Length where
- * it is known, and the empty line.
- */
-void http_append_head(struct buf *out, const struct http_response *response,
-		      const char *request_id);
 
 /* The standard phrase of a status ("Created"); static text. */
 const char *http_reason(int status);

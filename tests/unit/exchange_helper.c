@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "api/router.h"
+#include "gate/head.h"
 
 enum {
 	PATIENCE_SECS = 20,
@@ -180,8 +181,7 @@ static void take_answer(struct run *run, bool last)
 	if (answer->pieces == 0) {
 		answer->status = response->status;
 		answer->streamed = response->streamed;
-		http_append_head(&answer->head, response,
-				 run->exchange.request.id);
+		head_append(&answer->head, response, run->exchange.request.id);
 	}
 	answer->pieces++;
 	if (response->body.length > answer->piece_max_bytes)
