@@ -21,6 +21,7 @@ TESTS += $(lints)
 EXTRA_DIST += $(lints)
 
 unit_tests = \
+	tests/unit/test_answer \
 	tests/unit/test_appender \
 	tests/unit/test_buf \
 	tests/unit/test_codec \

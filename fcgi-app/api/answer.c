@@ -3,12 +3,22 @@
 
 #include "system/log.h"
 
+/* The event to log; NULL where what went wrong is not for us to mend. */
+static const char *event_of(enum err err)
+{
+	if (err == ERR_OUT_OF_MEMORY)
+		return "out_of_memory"; /* its code is that of a full queue */
+	return err_http_status(err) == 500 ? err_code(err) : NULL;
+}
+
 enum exchange_outcome answer_problem(struct exchange *exchange,
 				     const struct problem *problem)
 {
-	if (err_http_status(problem->err) == 500)
-		log_event(LOG_ERROR, err_code(problem->err),
-			  exchange->request.id, "%s", problem->detail);
+	const char *event = event_of(problem->err);
+
+	if (event != NULL)
+		log_event(LOG_ERROR, event, exchange->request.id, "%s",
+			  problem->detail);
 	http_response_problem(&exchange->response, problem);
 	return EXCHANGE_DONE;
 }

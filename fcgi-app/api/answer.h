@@ -7,7 +7,10 @@
 
 /* What handlers answer with, each for `return answer_…()`. */
 
-/* The problem, which has been set. Logs it where the fault is ours. */
+/*
+ * The problem, which has been set. Logs it where the fault is ours, and where
+ * there was no memory.
+ */
 enum exchange_outcome answer_problem(struct exchange *exchange,
 				     const struct problem *problem);
 

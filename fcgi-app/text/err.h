@@ -28,10 +28,10 @@
 	    "Idempotency key reused")                                          \
 	ERR(INTERNAL, 500, "internal", "Internal error")                       \
 	ERR(FULL, 500, "internal", "Internal error")                           \
-	ERR(OUT_OF_MEMORY, 500, "internal", "Internal error")                  \
 	ERR(DATABASE_UNAVAILABLE, 503, "database_unavailable",                 \
 	    "Database unavailable")                                            \
 	ERR(OVERLOADED, 503, "overloaded", "Overloaded")                       \
+	ERR(OUT_OF_MEMORY, 503, "overloaded", "Overloaded")                    \
 	ERR(WRITE_UNCERTAIN, 503, "write_uncertain", "Write uncertain")
 
 enum err {

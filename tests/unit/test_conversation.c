@@ -102,7 +102,7 @@ static void no_error_denies_what_was_stored(void **state)
 static void an_answer_without_memory_is_an_error_and_whole(void **state)
 {
 	(void)state;
-	check_without_memory(false, "\"code\":\"internal\"", "uncertain");
+	check_without_memory(false, "\"code\":\"overloaded\"", "uncertain");
 }
 
 int main(void)

@@ -24,10 +24,12 @@ static void names_status_code_and_title(void **state)
 		/* one whose code is not its name */
 		{ ERR_KEY_REUSED, 422, "idempotency_key_reused",
 		  "Idempotency key reused" },
-		/* three that a client cannot tell apart */
+		/* two that a client cannot tell apart */
 		{ ERR_INTERNAL, 500, "internal", "Internal error" },
 		{ ERR_FULL, 500, "internal", "Internal error" },
-		{ ERR_OUT_OF_MEMORY, 500, "internal", "Internal error" },
+		/* and two more: both are over if one tries again */
+		{ ERR_OUT_OF_MEMORY, 503, "overloaded", "Overloaded" },
+		{ ERR_OVERLOADED, 503, "overloaded", "Overloaded" },
 		/* the last of the list */
 		{ ERR_WRITE_UNCERTAIN, 503, "write_uncertain",
 		  "Write uncertain" },

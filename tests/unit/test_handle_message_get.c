@@ -635,7 +635,7 @@ static const struct {
 	  0, ERR_DATABASE_UNAVAILABLE, 503,
 	  "\"code\":\"database_unavailable\"" },
 	{ "no memory for a page", "/api/message", NULL, STORE_FAKE_READ, 1, 0,
-	  ERR_OUT_OF_MEMORY, 500, "\"code\":\"internal\"" },
+	  ERR_OUT_OF_MEMORY, 503, "\"code\":\"overloaded\"" },
 	{ "our fault in a page", "/api/message", NULL, STORE_FAKE_READ, 1, 1,
 	  ERR_INTERNAL, 500, "\"code\":\"internal\"" },
 	{ "lines while the database is away", "/api/message", NDJSON,
@@ -706,8 +706,8 @@ static void without_a_store_there_is_no_memory(void **state)
 					   .accept = accepts[i],
 					   .without_store = true },
 			    &answer);
-		assert_problem("no store", &answer, 500,
-			       "\"code\":\"internal\"");
+		assert_problem("no store", &answer, 503,
+			       "\"code\":\"overloaded\"");
 		answer_deinit(&answer);
 	}
 }

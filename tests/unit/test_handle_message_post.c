@@ -323,7 +323,7 @@ static const struct {
 	  "Nothing was stored" },
 	{ ERR_WRITE_UNCERTAIN, 503, "\"code\":\"write_uncertain\"",
 	  "may or may not be stored" },
-	{ ERR_OUT_OF_MEMORY, 500, "\"code\":\"internal\"",
+	{ ERR_OUT_OF_MEMORY, 503, "\"code\":\"overloaded\"",
 	  "Nothing was stored" },
 	{ ERR_INTERNAL, 500, "\"code\":\"internal\"", "" },
 };

@@ -58,7 +58,7 @@ static void the_title_stands_in_for_a_missing_detail(void **state)
 
 	(void)state;
 	problem_init(&problem);
-	problem_set(&problem, ERR_OUT_OF_MEMORY, "%s", "");
+	problem_set(&problem, ERR_INTERNAL, "%s", "");
 	assert_json(&problem,
 		    "{\"type\":\"urn:buzon:problem:internal\","
 		    "\"title\":\"Internal error\",\"status\":500,"
