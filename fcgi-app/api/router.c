@@ -1,75 +1,109 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/router.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "api/answer.h"
 #include "api/handlers.h"
 #include "http/form.h"
 
-struct route {
+/* The rows of one path stand together. HEAD is served as GET is. */
+static const struct route {
+	enum http_method method;
 	const char *path;
-	exchange_step_fn *get; /* serves HEAD too */
-	exchange_step_fn *post;
+	exchange_step_fn *handler;
+} routes[] = {
+	{ HTTP_GET, "/api/test", handle_test },
+	{ HTTP_GET, "/api/health", handle_health },
+	{ HTTP_GET, "/api/message", handle_message_get },
+	{ HTTP_POST, "/api/message", handle_message_post },
 };
 
-static const struct route routes[] = {
-	{ "/api/test", .get = handle_test },
-	{ "/api/health", .get = handle_health },
-	{ "/api/message", .get = handle_message_get,
-	  .post = handle_message_post },
-};
+enum { ROUTES = sizeof(routes) / sizeof(routes[0]), PATHS_BYTES = 256 };
 
-enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
-
-static const struct route *find_route(struct span path)
+/* The path in the table that the request asks for; NULL where it has none. */
+static const char *find_path(const struct http_request *request)
 {
 	for (size_t i = 0; i < ROUTES; i++) {
-		if (span_equal(path, span_of(routes[i].path)))
-			return &routes[i];
+		struct span path = span_of(routes[i].path);
+
+		if (request->path_decoded
+			    ? span_equal(request->path, path)
+			    : form_path_equal(request->path, path))
+			return routes[i].path;
 	}
 	return NULL;
 }
 
-static exchange_step_fn *find_handler(const struct route *route,
-				      enum http_method method)
+static exchange_step_fn *find_handler(const char *path, enum http_method method)
 {
-	switch (method) {
-	case HTTP_GET:
-	case HTTP_HEAD:
-		return route->get;
-	case HTTP_POST:
-		return route->post;
-	case HTTP_OPTIONS:
-	case HTTP_OTHER:
-		break;
+	if (method == HTTP_HEAD)
+		method = HTTP_GET;
+	for (size_t i = 0; i < ROUTES; i++) {
+		if (routes[i].method == method &&
+		    strcmp(routes[i].path, path) == 0)
+			return routes[i].handler;
 	}
 	return NULL;
 }
 
-static void append_allow(struct exchange *exchange, const struct route *route)
+static void append_allow(struct exchange *exchange, const char *path)
 {
-	buf_appendf(&exchange->response.headers, "Allow: %s%sOPTIONS\r\n",
-		    route->get != NULL ? "GET, HEAD, " : "",
-		    route->post != NULL ? "POST, " : "");
+	struct buf *headers = &exchange->response.headers;
+
+	buf_append_text(headers, "Allow: ");
+	for (size_t i = 0; i < ROUTES; i++) {
+		if (strcmp(routes[i].path, path) != 0)
+			continue;
+		buf_append_text(headers, http_method_name(routes[i].method));
+		buf_append_text(headers, routes[i].method == HTTP_GET
+						 ? ", HEAD, "
+						 : ", ");
+	}
+	buf_append_text(headers, "OPTIONS\r\n");
+}
+
+/* "/api/test, /api/health, …": each path once. */
+static const char *list_paths(char out[PATHS_BYTES])
+{
+	const char *previous = "";
+	size_t length = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < ROUTES; i++) {
+		size_t room = PATHS_BYTES - length;
+		int added;
+
+		if (strcmp(routes[i].path, previous) == 0)
+			continue;
+		added = snprintf(out + length, room, "%s%s", i == 0 ? "" : ", ",
+				 routes[i].path);
+		if (added < 0 || (size_t)added >= room)
+			break;
+		length += (size_t)added;
+		previous = routes[i].path;
+	}
+	return out;
 }
 
 static enum exchange_outcome not_found(struct exchange *exchange)
 {
 	struct problem problem;
 	char quoted[128];
+	char paths[PATHS_BYTES];
 
 	problem_init(&problem);
 	(void)problem_set(
 		&problem, ERR_NOT_FOUND,
-		"There is nothing at \"%s\"; there is /api/test, /api/health "
-		"and /api/message.",
-		problem_quote(exchange->request.path, quoted, sizeof(quoted)));
+		"There is nothing at \"%s\"; there is %s.",
+		problem_quote(exchange->request.path, quoted, sizeof(quoted)),
+		list_paths(paths));
 	return answer_problem(exchange, &problem);
 }
 
 static enum exchange_outcome not_allowed(struct exchange *exchange,
-					 const struct route *route)
+					 const char *path)
 {
 	struct problem problem;
 	char quoted[64];
@@ -80,9 +114,9 @@ static enum exchange_outcome not_allowed(struct exchange *exchange,
 			  "Allow lists those that are.",
 			  problem_quote(exchange->request.method_name, quoted,
 					sizeof(quoted)),
-			  route->path);
+			  path);
 	(void)answer_problem(exchange, &problem);
-	append_allow(exchange, route);
+	append_allow(exchange, path);
 	return EXCHANGE_DONE;
 }
 
@@ -108,55 +142,40 @@ static enum exchange_outcome headers_too_large(struct exchange *exchange)
 	return answer_problem(exchange, &problem);
 }
 
-static enum exchange_outcome serve(struct exchange *exchange, struct span path)
-{
-	const struct route *route = find_route(path);
-	enum http_method method = exchange->request.method;
-	exchange_step_fn *handler;
-
-	if (route == NULL)
-		return not_found(exchange);
-	handler = find_handler(route, method);
-	if (handler != NULL && exchange->request.body_too_large)
-		return too_large(exchange);
-	if (handler != NULL) {
-		exchange->step = handler;
-		return EXCHANGE_NEXT;
-	}
-	if (method == HTTP_OPTIONS) {
-		exchange->response.status = 204;
-		append_allow(exchange, route);
-		return EXCHANGE_DONE;
-	}
-	return not_allowed(exchange, route);
-}
-
 /* The first step of every exchange. */
 static enum exchange_outcome route(struct exchange *exchange,
 				   struct store *store)
 {
 	const struct http_request *request = &exchange->request;
-	enum exchange_outcome outcome;
+	exchange_step_fn *handler;
 	struct problem problem;
-	struct buf decoded;
+	const char *path;
 
 	(void)store;
 	if (request->headers_too_large)
 		return headers_too_large(exchange);
-	if (request->path.length == 0 ||
-	    memchr(request->path.data, '%', request->path.length) == NULL)
-		return serve(exchange, request->path);
-
+	if (request->path_lost)
+		return answer_error(exchange, ERR_OUT_OF_MEMORY);
 	problem_init(&problem);
-	buf_init(&decoded, request->path.length);
-	if (form_decode_path(request->path, &decoded, &problem) != ERR_OK)
-		outcome = answer_problem(exchange, &problem);
-	else if (buf_error(&decoded) != ERR_OK)
-		outcome = answer_error(exchange, buf_error(&decoded));
-	else
-		outcome = serve(exchange, buf_span(&decoded));
-	buf_deinit(&decoded);
-	return outcome;
+	if (!request->path_decoded &&
+	    form_check_path(request->path, &problem) != ERR_OK)
+		return answer_problem(exchange, &problem);
+
+	path = find_path(request);
+	if (path == NULL)
+		return not_found(exchange);
+	handler = find_handler(path, request->method);
+	if (handler != NULL && request->body_too_large)
+		return too_large(exchange);
+	if (handler != NULL) {
+		exchange->step = handler;
+		return EXCHANGE_NEXT;
+	}
+	if (request->method != HTTP_OPTIONS)
+		return not_allowed(exchange, path);
+	exchange->response.status = 204;
+	append_allow(exchange, path);
+	return EXCHANGE_DONE;
 }
 
 void router_dispatch(struct exchange *exchange)

@@ -114,9 +114,13 @@ void parameters_to_request(char *const *parameters,
 		split_target(request);
 		return;
 	}
+	/* CGI decodes both (RFC 3875, 4.1.5 and 4.1.13). */
+	request->path_decoded = true;
 	buf_clear(path);
 	buf_append_span(path, values[SCRIPT]);
 	buf_append_span(path, values[PATH]);
-	request->target = request->path = buf_span(path);
+	request->path_lost = buf_error(path) != ERR_OK;
+	request->path = request->path_lost ? SPAN("") : buf_span(path);
+	request->target = request->path;
 	request->query = values[QUERY].data != NULL ? values[QUERY] : SPAN("");
 }

@@ -8,7 +8,8 @@
  * Fills request from FastCGI parameters ("NAME=value", ending with NULL), as
  * nginx, caddy, haproxy, lighttpd and Apache send them: the target is
  * REQUEST_URI, which all of them pass on as it came; SCRIPT_NAME, PATH_INFO and
- * QUERY_STRING, which each fills in its own way, serve where it is missing.
+ * QUERY_STRING, which each fills in its own way, serve where it is missing: the
+ * path is then decoded already.
  *
  * Its spans point into the parameters; request->id is filled, body is not.
  * path is memory for a path that has to be put together.

@@ -45,13 +45,19 @@ enum err form_add_field(struct form *form, struct form_field field,
 	return ERR_OK;
 }
 
-/* The byte that a "%XX" at the start of text stands for; -1 for no such. */
-static int escaped_byte(struct span text)
+/*
+ * The byte that text begins with, decoded, and how many of text it takes; -1
+ * for a "%" that two hexadecimal digits do not follow.
+ */
+static int first_byte(struct span text, size_t *taken_r)
 {
 	int high;
 	int low;
 
-	if (text.length < ESCAPE_BYTES || text.data[0] != '%')
+	*taken_r = text.data[0] == '%' ? ESCAPE_BYTES : 1;
+	if (text.data[0] != '%')
+		return (unsigned char)text.data[0];
+	if (text.length < ESCAPE_BYTES)
 		return -1;
 	high = hex_value((unsigned char)text.data[1]);
 	low = hex_value((unsigned char)text.data[2]);
@@ -63,25 +69,17 @@ static int escaped_byte(struct span text)
  * many it wrote. Stops at a "%" that is none of ours: *rest_r is the text from
  * there on, else empty.
  */
-static size_t unescape(struct span text, bool plus_is_space, char *out,
-		       struct span *rest_r)
+static size_t unescape(struct span text, char *out, struct span *rest_r)
 {
 	size_t length = 0;
+	size_t taken;
 
-	while (text.length > 0) {
-		size_t taken = 1;
-		int byte = (unsigned char)text.data[0];
+	for (; text.length > 0; text = span_from(text, taken)) {
+		int byte = first_byte(text, &taken);
 
-		if (byte == '%') {
-			byte = escaped_byte(text);
-			if (byte < 0)
-				break;
-			taken = ESCAPE_BYTES;
-		} else if (byte == '+' && plus_is_space) {
-			byte = ' ';
-		}
-		out[length++] = (char)byte;
-		text = span_from(text, taken);
+		if (byte < 0)
+			break;
+		out[length++] = text.data[0] == '+' ? ' ' : (char)byte;
 	}
 	*rest_r = text;
 	return length;
@@ -103,7 +101,7 @@ static bool decode(struct span text, struct buf *storage, struct span *out_r,
 
 	assert(room != NULL);
 	out_r->data = room;
-	out_r->length = unescape(text, true, room, rest_r);
+	out_r->length = unescape(text, room, rest_r);
 	storage->length += out_r->length;
 	return rest_r->length == 0;
 }
@@ -211,29 +209,38 @@ void form_append_escaped(struct buf *out, struct span text)
 	}
 }
 
-enum err form_decode_path(struct span path, struct buf *out,
-			  struct problem *problem)
+enum err form_check_path(struct span path, struct problem *problem)
 {
+	struct span rest = path;
 	char quoted[16];
-	struct span rest;
-	size_t length;
-	char *room;
+	size_t taken;
 
-	room = buf_reserve(out, path.length);
-	if (room == NULL)
-		return ERR_OK;
-	length = unescape(path, false, room, &rest);
-	if (rest.length > 0)
+	for (; rest.length > 0; rest = span_from(rest, taken)) {
+		if (first_byte(rest, &taken) > 0)
+			continue;
 		return problem_set(problem, ERR_INVALID_PATH,
 				   "Found '%s' at byte offset %zu of the path, "
-				   "expected two hexadecimal digits after '%%' "
-				   "(a percent sign itself is '%%25').",
+				   "expected no NUL and two hexadecimal digits "
+				   "after '%%' (a percent sign itself is "
+				   "'%%25').",
 				   quote_escape(rest, quoted, sizeof(quoted)),
 				   path.length - rest.length);
-	if (memchr(room, '\0', length) != NULL)
-		return problem_set(problem, ERR_INVALID_PATH,
-				   "Found '%%00' in the path, expected no NUL "
-				   "character.");
-	out->length += length;
+	}
 	return ERR_OK;
+}
+
+bool form_path_equal(struct span sent, struct span plain)
+{
+	size_t taken;
+
+	while (sent.length > 0 && plain.length > 0) {
+		int byte = first_byte(sent, &taken);
+
+		if (byte != (unsigned char)plain.data[0] ||
+		    (byte == '/' && sent.data[0] != '/'))
+			return false;
+		sent = span_from(sent, taken);
+		plain = span_from(plain, 1);
+	}
+	return sent.length == plain.length;
 }

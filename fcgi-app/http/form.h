@@ -2,6 +2,7 @@
 #ifndef BUZON_HTTP_FORM_H
 #define BUZON_HTTP_FORM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "text/buf.h"
@@ -76,11 +77,15 @@ enum err form_parse_multipart(struct form *form, struct span body,
 void form_append_escaped(struct buf *out, struct span text);
 
 /*
- * Decodes "%XX" in a path ("+" stays). ERR_OK, or ERR_INVALID_PATH with the
- * problem set where a "%" is not followed by two hexadecimal digits or stands
- * for NUL. Errors of out stay in out.
+ * ERR_OK, or ERR_INVALID_PATH with the problem set where a "%" of the path is
+ * not followed by two hexadecimal digits or stands for NUL.
  */
-enum err form_decode_path(struct span path, struct buf *out,
-			  struct problem *problem) MUST_CHECK;
+enum err form_check_path(struct span path, struct problem *problem) MUST_CHECK;
+
+/*
+ * True where a path as it was sent is `plain` when it is decoded ("+" stays).
+ * An escaped "/" is no separator (RFC 3986, 2.2), so it equals none of plain.
+ */
+bool form_path_equal(struct span sent, struct span plain);
 
 #endif

@@ -30,6 +30,15 @@ enum http_method http_method_of(struct span name)
 	return HTTP_OTHER;
 }
 
+const char *http_method_name(enum http_method method)
+{
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (methods[i].method == method)
+			return methods[i].name;
+	}
+	return NULL;
+}
+
 bool http_visible_ascii(struct span text, size_t max)
 {
 	size_t i;

@@ -29,7 +29,7 @@ struct http_request {
 	enum http_method method;
 	struct span method_name;
 	struct span target; /* path and query as sent, for the log */
-	struct span path;   /* as sent, without the query */
+	struct span path;   /* without the query */
 	struct span query;  /* raw, without "?"; empty where there was none */
 	struct span content_type;
 	struct span content_length;
@@ -38,6 +38,8 @@ struct http_request {
 	struct span body;
 	bool body_too_large; /* there was more than the limit; body is empty */
 	bool headers_too_large; /* nothing of the request could be kept */
+	bool path_decoded; /* path has no escapes any more: CGI's PATH_INFO */
+	bool path_lost;    /* there was no memory for it; path is empty */
 	/* X-Request-ID: the client's, or a new one. */
 	char id[HTTP_REQUEST_ID_MAX + 1];
 };
@@ -58,6 +60,9 @@ struct http_response {
 
 /* The method that a name stands for; HTTP_OTHER where it is none of ours. */
 enum http_method http_method_of(struct span name);
+
+/* The name of a method ("GET"); static text, NULL for HTTP_OTHER. */
+const char *http_method_name(enum http_method method);
 
 /*
  * Copies the client's request ID where it is 1 to HTTP_REQUEST_ID_MAX visible

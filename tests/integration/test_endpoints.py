@@ -161,6 +161,8 @@ def assert_not_allowed(api: Requester, method: str, path: str) -> None:
         "/api/test/",
         "/api/testing",
         "/api/message%2F",
+        "/api%2Fmessage",
+        "/api%2fmessage",
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "DELETE"])

@@ -41,7 +41,9 @@ TARGETS: list[tuple[str | bytes, Outcome]] = [
     ("/api/test\\", NOT_FOUND),
     # Decoded once, as any path is.
     ("/api/%74est", ALIVE),
-    ("/api%2ftest", ALIVE),
+    # An escaped slash separates nothing.
+    ("/api%2ftest", NOT_FOUND),
+    ("/api%2Ftest", NOT_FOUND),
     ("/%2fapi/test", NOT_FOUND),
     ("/api/test%2f", NOT_FOUND),
     ("/api/test%20", NOT_FOUND),

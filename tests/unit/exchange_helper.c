@@ -118,6 +118,8 @@ static void fill_request(struct http_request *request, const struct ask *ask)
 		.body = ask->body,
 		.body_too_large = ask->body_too_large,
 		.headers_too_large = ask->headers_too_large,
+		.path_decoded = ask->path_decoded,
+		.path_lost = ask->path_lost,
 		.id = "request-1",
 	};
 	request->method = http_method_of(request->method_name);

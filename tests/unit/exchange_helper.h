@@ -38,6 +38,8 @@ struct ask {
 	struct span body;
 	bool body_too_large;
 	bool headers_too_large;
+	bool path_decoded;
+	bool path_lost;
 
 	/* The deadline of a wait has come as soon as this is held. */
 	enum store_fake_call deadline_when_held; /* STORE_FAKE_OPEN: never */

@@ -291,57 +291,69 @@ static void what_is_not_unreserved_is_escaped(void **state)
 static const struct {
 	const char *comment;
 	struct span path;
-	enum err err;
-	const char *want; /* the decoded path, or part of the detail */
+	const char *detail; /* part of it; NULL where the path is good */
 } paths[] = {
-	{ "nothing to decode", TEXT("/api/message"), ERR_OK, "/api/message" },
-	{ "an empty path", TEXT(""), ERR_OK, "" },
-	{ "escapes", TEXT("/%61pi/m%C3%a9"), ERR_OK, "/api/m\xc3\xa9" },
-	{ "a plus stays", TEXT("/a+b%2B"), ERR_OK, "/a+b+" },
-	{ "decoded once alone", TEXT("/%2561"), ERR_OK, "/%61" },
-	{ "a broken escape", TEXT("/a%g1"), ERR_INVALID_PATH,
+	{ "nothing to decode", TEXT("/api/message"), NULL },
+	{ "an empty path", TEXT(""), NULL },
+	{ "escapes", TEXT("/%61pi/m%C3%a9"), NULL },
+	{ "an escaped percent sign", TEXT("/%2561"), NULL },
+	{ "a broken escape", TEXT("/a%g1"),
 	  "Found '%g1' at byte offset 2 of the path" },
-	{ "an escape cut short", TEXT("/%4"), ERR_INVALID_PATH, "Found '%4'" },
-	{ "NUL", TEXT("/api%00"), ERR_INVALID_PATH, "Found '%00'" },
+	{ "an escape cut short", TEXT("/%4"), "Found '%4'" },
+	{ "a percent sign at the end", TEXT("/api%"),
+	  "Found '%' at byte offset 4 of the path" },
+	{ "NUL", TEXT("/api%00"), "Found '%00' at byte offset 4 of the path" },
+	{ "a bare NUL", TEXT("/a\0b"), "Found '?b' at byte offset 2" },
+	{ "a fault behind good escapes", TEXT("/%61%62%zz"),
+	  "Found '%zz' at byte offset 7 of the path" },
 };
 
-static void paths_are_decoded(void **state)
+static void broken_escapes_in_a_path_are_refused(void **state)
 {
-	size_t i;
-
 	(void)state;
-	for (i = 0; i < COUNT(paths); i++) {
+	for (size_t i = 0; i < COUNT(paths); i++) {
 		struct problem problem;
-		struct buf out;
 		enum err err;
-		bool as_wanted;
 
 		problem_init(&problem);
-		buf_init(&out, 4096);
-		err = form_decode_path(paths[i].path, &out, &problem);
-		as_wanted = err == ERR_OK ? span_equal(buf_span(&out),
-						       span_of(paths[i].want))
-					  : strstr(problem.detail,
-						   paths[i].want) != NULL &&
-						    out.length == 0;
-		if (err != paths[i].err || problem.err != err || !as_wanted)
+		err = form_check_path(paths[i].path, &problem);
+		if (err != problem.err ||
+		    err != (paths[i].detail == NULL ? ERR_OK
+						    : ERR_INVALID_PATH) ||
+		    (paths[i].detail != NULL &&
+		     strstr(problem.detail, paths[i].detail) == NULL))
 			fail_msg("%s: %s", paths[i].comment, problem.detail);
-		buf_deinit(&out);
 	}
 }
 
-static void a_path_longer_than_its_buffer_is_left_to_the_buffer(void **state)
-{
-	struct problem problem;
-	struct buf out;
+static const struct {
+	const char *comment;
+	struct span sent;
+	bool want; /* whether it is /api/t+st */
+} equals[] = {
+	{ "as it is", TEXT("/api/t+st"), true },
+	{ "an escaped letter", TEXT("/%61pi/t+st"), true },
+	{ "an escaped plus, in either case", TEXT("/api/t%2Bs%74"), true },
+	{ "the plus in small letters", TEXT("/api/t%2bst"), true },
+	{ "a blank is no plus", TEXT("/api/t%20st"), false },
+	{ "an escaped slash is no separator", TEXT("/api%2Ft+st"), false },
+	{ "the same in small letters", TEXT("%2fapi/t+st"), false },
+	{ "decoded once alone", TEXT("/%2561pi/t+st"), false },
+	{ "shorter", TEXT("/api/t+s"), false },
+	{ "longer", TEXT("/api/t+stt"), false },
+	{ "longer by an escape", TEXT("/api/t+st%74"), false },
+	{ "another letter", TEXT("/api/t+sT"), false },
+	{ "empty", TEXT(""), false },
+};
 
+static void paths_are_compared_decoded(void **state)
+{
 	(void)state;
-	problem_init(&problem);
-	buf_init(&out, 3);
-	assert_int_equal(form_decode_path(SPAN("/abc"), &out, &problem),
-			 ERR_OK);
-	assert_int_equal(buf_error(&out), ERR_FULL);
-	buf_deinit(&out);
+	for (size_t i = 0; i < COUNT(equals); i++) {
+		if (form_path_equal(equals[i].sent, SPAN("/api/t+st")) !=
+		    equals[i].want)
+			fail_msg("%s", equals[i].comment);
+	}
 }
 
 int main(void)
@@ -355,9 +367,8 @@ int main(void)
 		cmocka_unit_test(a_form_may_be_used_again),
 		cmocka_unit_test(no_memory_is_reported),
 		cmocka_unit_test(what_is_not_unreserved_is_escaped),
-		cmocka_unit_test(paths_are_decoded),
-		cmocka_unit_test(
-			a_path_longer_than_its_buffer_is_left_to_the_buffer),
+		cmocka_unit_test(broken_escapes_in_a_path_are_refused),
+		cmocka_unit_test(paths_are_compared_decoded),
 	};
 
 	return cmocka_run_group_tests_name("form", tests, NULL, NULL);

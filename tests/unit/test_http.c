@@ -57,10 +57,15 @@ static void finds_the_method_of_a_name(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < ROWS(rows); i++)
+	for (i = 0; i < ROWS(rows); i++) {
 		assert_int_equal(http_method_of(span_of(rows[i].name)),
 				 rows[i].want);
+		if (rows[i].want != HTTP_OTHER)
+			assert_string_equal(http_method_name(rows[i].want),
+					    rows[i].name);
+	}
 	assert_int_equal(http_method_of((struct span){ NULL, 0 }), HTTP_OTHER);
+	assert_null(http_method_name(HTTP_OTHER));
 }
 
 static void tells_visible_ascii(void **state)

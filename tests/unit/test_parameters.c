@@ -246,6 +246,39 @@ static void the_path_is_put_together_anew_each_time(void **state)
 	buf_deinit(&path);
 }
 
+static void a_path_that_cgi_decoded_is_known_as_such(void **state)
+{
+	char *as_sent[] = { "REQUEST_URI=/a%41", "PATH_INFO=/aA", NULL };
+	char *decoded[] = { "PATH_INFO=/a%41", NULL };
+	struct http_request request;
+	struct buf path;
+
+	(void)state;
+	buf_init(&path, PATH_MAX_BYTES);
+	parameters_to_request(as_sent, &request, &path);
+	assert_false(request.path_decoded);
+	parameters_to_request(decoded, &request, &path);
+	assert_true(request.path_decoded);
+	assert_false(request.path_lost);
+	assert_true(same(request.path, "/a%41"));
+	buf_deinit(&path);
+}
+
+/* Any failure will do: that of memory is of the same kind. */
+static void a_path_that_found_no_room_is_known_as_such(void **state)
+{
+	char *parameters[] = { "SCRIPT_NAME=/api", "PATH_INFO=/message", NULL };
+	struct http_request request;
+	struct buf path;
+
+	(void)state;
+	buf_init(&path, 8);
+	parameters_to_request(parameters, &request, &path);
+	assert_true(request.path_lost);
+	assert_int_equal(request.path.length, 0);
+	buf_deinit(&path);
+}
+
 #define X32 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
 static const struct {
@@ -324,6 +357,8 @@ int main(void)
 		cmocka_unit_test(each_web_server_is_understood),
 		cmocka_unit_test(headers_that_were_not_sent_have_no_data),
 		cmocka_unit_test(the_path_is_put_together_anew_each_time),
+		cmocka_unit_test(a_path_that_cgi_decoded_is_known_as_such),
+		cmocka_unit_test(a_path_that_found_no_room_is_known_as_such),
 		cmocka_unit_test(a_request_id_is_the_clients_or_a_new_one),
 		cmocka_unit_test(nginx_is_known_by_its_name),
 	};

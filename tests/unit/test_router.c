@@ -37,14 +37,20 @@ static const struct {
 	{ "with a query", "GET", "/api/test?a=b", 200, NULL, "ALIVE" },
 	{ "HEAD is served as GET is", "HEAD", "/api/test", 200, NULL, "ALIVE" },
 	{ "an escaped letter", "GET", "/api/%74est", 200, NULL, "ALIVE" },
-	{ "an escaped slash", "GET", "/api%2ftest", 200, NULL, "ALIVE" },
-	{ "all escaped", "GET", "%2F%61%70%69%2F%74%65%73%74", 200, NULL,
+	{ "an escaped slash separates nothing", "GET", "/api%2ftest", 404, NULL,
+	  "\"not_found\"" },
+	{ "an escaped slash in capitals", "GET", "/api%2Fmessage", 404, NULL,
+	  "There is nothing at \\\"/api%2Fmessage\\\"" },
+	{ "an escaped slash, whatever the method", "OPTIONS", "/api%2Fmessage",
+	  404, NULL, "\"not_found\"" },
+	{ "all letters escaped", "GET", "/%61%70%69/%74%65%73%74", 200, NULL,
 	  "ALIVE" },
 	{ "escaped twice is another path", "GET", "/api/%2574est", 404, NULL,
 	  "\"not_found\"" },
 	{ "another path", "GET", "/", 404, NULL, "\"not_found\"" },
 	{ "the path is named", "GET", "/a/b", 404, NULL,
-	  "There is nothing at \\\"/a/b\\\"; there is /api/test" },
+	  "There is nothing at \\\"/a/b\\\"; there is /api/test, "
+	  "/api/health, /api/message." },
 	{ "an empty path", "GET", "", 404, NULL, "\"not_found\"" },
 	{ "a query alone", "GET", "?a", 404, NULL, "\"not_found\"" },
 	{ "a slash at the end", "GET", "/api/test/", 404, NULL,
@@ -176,6 +182,40 @@ static void what_came_in_too_large_is_refused(void **state)
 	}
 }
 
+static const struct {
+	const char *comment;
+	const char *target;
+	bool path_decoded, path_lost;
+	int status;
+	const char *body;
+} kept[] = {
+	{ "a path that the web server has decoded", "/api/test", true, false,
+	  200, "ALIVE" },
+	{ "a path is decoded only once", "/api/%74est", true, false, 404,
+	  "\"not_found\"" },
+	{ "a percent sign that was escaped", "/api/%", true, false, 404,
+	  "\"not_found\"" },
+	{ "no memory for the path", "", true, true, 503, "\"overloaded\"" },
+};
+
+static void a_path_is_taken_as_the_gate_has_it(void **state)
+{
+	for (size_t i = 0; i < COUNT(kept); i++) {
+		struct answer answer;
+
+		bench_serve(*state,
+			    &(struct ask){ .target = kept[i].target,
+					   .path_decoded = kept[i].path_decoded,
+					   .path_lost = kept[i].path_lost },
+			    &answer);
+		if (answer.status != kept[i].status ||
+		    strstr(answer_text(&answer), kept[i].body) == NULL)
+			fail_msg("%s: %d %s", kept[i].comment, answer.status,
+				 answer_text(&answer));
+		answer_deinit(&answer);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -183,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(paths_and_methods_lead_to_their_answers),
 		TEST(what_came_in_too_large_is_refused),
+		TEST(a_path_is_taken_as_the_gate_has_it),
 	};
 
 	return cmocka_run_group_tests_name("router", tests, NULL, NULL);
