@@ -75,12 +75,23 @@ static enum err check_length(const struct http_request *request,
 	return ERR_OK;
 }
 
-static enum err check_key(struct span key, struct problem *problem)
+static enum err check_key(const struct http_request *request,
+			  struct problem *problem)
 {
 	const char *detail = "An Idempotency-Key is 1 to 255 visible ASCII "
 			     "characters.";
+	struct span key = request->idempotency_key;
 	char quoted[128];
 
+	/* Web servers send two headers of one name apart, or joined by ", ". */
+	if (request->idempotency_key_repeated ||
+	    (key.length > 0 && memmem(key.data, key.length, ", ", 2) != NULL)) {
+		problem_add_fault(problem, SPAN("Idempotency-Key"), "duplicate",
+				  "was given more than once");
+		return problem_set(problem, ERR_INVALID_HEADER,
+				   "The header Idempotency-Key was given more "
+				   "than once; it must be given once at most.");
+	}
 	if (key.data == NULL || http_visible_ascii(key, IDEMPOTENCY_KEY_MAX))
 		return ERR_OK;
 	problem_add_fault(
@@ -235,7 +246,7 @@ enum exchange_outcome handle_message_post(struct exchange *exchange,
 	problem_init(&problem);
 	err = check_length(request, &problem);
 	if (err == ERR_OK)
-		err = check_key(request->idempotency_key, &problem);
+		err = check_key(request, &problem);
 	if (err == ERR_OK)
 		err = parse(post, request, &problem);
 	if (err == ERR_OUT_OF_MEMORY)

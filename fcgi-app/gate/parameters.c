@@ -30,8 +30,13 @@ static const struct span names[PARAMETER__MAX] = {
 	[REQUEST_ID] = { "HTTP_X_REQUEST_ID", 17 },
 };
 
-/* Keeps the value where the parameter is one of ours and the first of it. */
-static void take(struct span values[PARAMETER__MAX], const char *parameter)
+/* What was sent: of each parameter the first, and whether there were more. */
+struct values {
+	struct span first[PARAMETER__MAX];
+	bool repeated[PARAMETER__MAX];
+};
+
+static void keep(struct values *values, const char *parameter)
 {
 	const char *equals = strchr(parameter, '=');
 	struct span name;
@@ -42,8 +47,9 @@ static void take(struct span values[PARAMETER__MAX], const char *parameter)
 	for (int i = 0; i < PARAMETER__MAX; i++) {
 		if (!span_equal(name, names[i]))
 			continue;
-		if (values[i].data == NULL)
-			values[i] = span_of(equals + 1);
+		values->repeated[i] = values->first[i].data != NULL;
+		if (!values->repeated[i])
+			values->first[i] = span_of(equals + 1);
 		return;
 	}
 }
@@ -93,10 +99,11 @@ bool parameters_from_nginx(char *const *parameters)
 void parameters_to_request(char *const *parameters,
 			   struct http_request *request, struct buf *path)
 {
-	struct span values[PARAMETER__MAX] = { { NULL, 0 } };
+	struct values sent = { .first = { { NULL, 0 } } };
+	const struct span *values = sent.first;
 
 	for (; *parameters != NULL; parameters++)
-		take(values, *parameters);
+		keep(&sent, *parameters);
 
 	*request = (struct http_request){
 		.method = http_method_of(values[METHOD]),
@@ -105,6 +112,7 @@ void parameters_to_request(char *const *parameters,
 		.content_length = length_if_known(values[CONTENT_LENGTH]),
 		.accept = values[ACCEPT],
 		.idempotency_key = values[IDEMPOTENCY_KEY],
+		.idempotency_key_repeated = sent.repeated[IDEMPOTENCY_KEY],
 		.query = SPAN(""),
 	};
 	http_request_id(request->id, values[REQUEST_ID]);

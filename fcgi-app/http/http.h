@@ -34,7 +34,8 @@ struct http_request {
 	struct span content_type;
 	struct span content_length;
 	struct span accept;
-	struct span idempotency_key;
+	struct span idempotency_key;   /* the first, where it is repeated */
+	bool idempotency_key_repeated; /* in a parameter of its own */
 	struct span body;
 	bool body_too_large; /* there was more than the limit; body is empty */
 	bool headers_too_large; /* nothing of the request could be kept */

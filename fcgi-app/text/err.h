@@ -17,7 +17,6 @@
 	ERR(INVALID_FORM, 400, "invalid_form", "Invalid form")                 \
 	ERR(INVALID_MESSAGE, 400, "invalid_message", "Invalid message")        \
 	ERR(TRUNCATED_BODY, 400, "truncated_body", "Truncated body")           \
-	ERR(HEADERS_TOO_LARGE, 400, "headers_too_large", "Headers too large")  \
 	ERR(NOT_FOUND, 404, "not_found", "Not found")                          \
 	ERR(METHOD_NOT_ALLOWED, 405, "method_not_allowed",                     \
 	    "Method not allowed")                                              \
@@ -26,6 +25,7 @@
 	    "Unsupported media type")                                          \
 	ERR(KEY_REUSED, 422, "idempotency_key_reused",                         \
 	    "Idempotency key reused")                                          \
+	ERR(HEADERS_TOO_LARGE, 431, "headers_too_large", "Headers too large")  \
 	ERR(INTERNAL, 500, "internal", "Internal error")                       \
 	ERR(FULL, 500, "internal", "Internal error")                           \
 	ERR(DATABASE_UNAVAILABLE, 503, "database_unavailable",                 \

@@ -17,6 +17,8 @@ enum {
 	ELLIPSIS_BYTES = sizeof(ELLIPSIS) - 1,
 	/* A character cut off at the end of it finds no place anyway. */
 	SCRATCH_BYTES = PROBLEM_DETAIL_BYTES + 4,
+	/* "And N more. " of any N. */
+	REST_BYTES = sizeof("And 18446744073709551615 more. "),
 };
 
 /* The first character of rest as it is shown; *taken_r is its length there. */
@@ -109,19 +111,28 @@ enum err problem_set_from_faults(struct problem *problem, enum err err,
 {
 	char sentence[PROBLEM_FIELD_BYTES + PROBLEM_FAULT_DETAIL_BYTES + 4];
 	size_t room = sizeof(problem->detail) - strlen(advice) - 1;
+	size_t count = problem->fault_count;
 	size_t length = 0;
+	size_t i;
 
 	problem->err = err;
-	for (size_t i = 0; i < problem->fault_count && i < PROBLEM_FAULTS_MAX;
-	     i++) {
+	for (i = 0; i < count && i < PROBLEM_FAULTS_MAX; i++) {
 		const struct problem_fault *fault = &problem->faults[i];
+		size_t left = i + 1 < count ? room - REST_BYTES : room;
 		int added = snprintf(sentence, sizeof(sentence), "%s: %s. ",
 				     fault->field, fault->detail);
 
-		if (added < 0 || length + (size_t)added > room)
-			break; /* "errors" has them all */
+		if (added < 0 || length + (size_t)added > left)
+			break;
 		memcpy(problem->detail + length, sentence, (size_t)added);
 		length += (size_t)added;
+	}
+	if (i < count) {
+		int added = snprintf(problem->detail + length, REST_BYTES,
+				     i > 0 ? "And %zu more. " : "%zu faults. ",
+				     count - i);
+
+		length += added < 0 ? 0 : (size_t)added;
 	}
 	if (advice[0] == '\0' && length > 0)
 		length--; /* the last blank */

@@ -47,8 +47,8 @@ void problem_add_fault(struct problem *problem, struct span field,
 
 /*
  * Sets what went wrong from the faults that were added: "field: detail." of as
- * many as find place, and behind them advice, which may be empty and takes half
- * of a detail at most. Returns err.
+ * many as find place, "And 4 more." where that is not all, and behind them
+ * advice, which may be empty and takes half of a detail at most. Returns err.
  */
 enum err problem_set_from_faults(struct problem *problem, enum err err,
 				 const char *advice);

@@ -10,7 +10,7 @@ import pytest
 from answers import Answer, assert_problem
 from conftest import StoresNothing
 from fastcgi import FastcgiApi
-from http_client import FORM, Api, form_body, unique
+from http_client import FORM, JSON, Api, form_body, json_body, unique
 from system import System
 
 Connect = Callable[[], Api]
@@ -118,6 +118,29 @@ def test_a_key_that_web_servers_stop_is_400(system: System, key: str) -> None:
         before = replica.newest_id()
         assert_bad_key(replica.post_message(unique(), "x", key))
         assert replica.newest_id() == before, "a message was stored"
+
+
+@pytest.mark.parametrize("second", ["same", "other"])
+def test_a_second_key_is_400(
+    api: Api, second: str, stores_nothing: StoresNothing
+) -> None:
+    """Whether the web server joins two headers of one name or sends both."""
+    key, body = new_key(), json_body(unique(), "x")
+    headers = [
+        ("Content-Type", JSON),
+        ("Content-Length", str(len(body))),
+        ("Idempotency-Key", key),
+        ("Idempotency-Key", key if second == "same" else new_key()),
+    ]
+    with stores_nothing():
+        api.connection.putrequest("POST", "/api/message", skip_accept_encoding=True)
+        for name, value in headers:
+            api.connection.putheader(name, value)
+        api.connection.endheaders(body)
+        response = api.connection.getresponse()
+        answer = Answer(response.status, response.getheaders(), response.read())
+        problem = assert_problem(answer, 400, "invalid_header", {"Idempotency-Key"})
+    assert "more than once" in problem["detail"]
 
 
 def test_a_refused_message_does_not_use_up_its_key(api: Api) -> None:

@@ -261,6 +261,15 @@ def test_a_bad_percent_is_400(api: Api, parameter: str, bad: str) -> None:
     assert problem["code"] in ("invalid_parameter", "invalid_form")
 
 
+def test_faults_that_find_no_place_are_counted(api: Api) -> None:
+    answer = api.get("/api/message?" + "&".join(f"p{n}=x" for n in range(20)))
+    listed = {f"p{n}" for n in range(16)}
+    problem = assert_problem(answer, 400, "invalid_parameter", listed)
+    named = len(re.findall(r"p\d+: ", problem["detail"]))
+    more = re.search(r"And (\d+) more\.", problem["detail"])
+    assert more and named + int(more[1]) == 20
+
+
 def test_a_name_that_is_not_utf8_is_400(api: Api) -> None:
     answer = api.get("/api/message?%FF=1")
     assert_problem(answer, 400, "invalid_parameter", {"\ufffd"})

@@ -115,6 +115,7 @@ static void fill_request(struct http_request *request, const struct ask *ask)
 		.content_length = span_of(ask->content_length),
 		.accept = span_of(ask->accept),
 		.idempotency_key = span_of(ask->idempotency_key),
+		.idempotency_key_repeated = ask->idempotency_key_repeated,
 		.body = ask->body,
 		.body_too_large = ask->body_too_large,
 		.headers_too_large = ask->headers_too_large,

@@ -35,6 +35,7 @@ struct ask {
 	const char *content_length;
 	const char *accept;
 	const char *idempotency_key;
+	bool idempotency_key_repeated;
 	struct span body;
 	bool body_too_large;
 	bool headers_too_large;

@@ -221,6 +221,10 @@ static const struct {
 	  "invalid_header", "\"too_long\"" },
 	{ "a key with a blank", JSON, NULL, "a b", TEXT(BOTH), 400,
 	  "invalid_header", "\"not_visible_ascii\"" },
+	{ "two keys, as web servers join them", JSON, NULL, "a, b", TEXT(BOTH),
+	  400, "invalid_header", "\"code\":\"duplicate\"" },
+	{ "the same key twice", JSON, NULL, "a, a", TEXT(BOTH), 400,
+	  "invalid_header", "was given more than once" },
 	{ "a key that is not ASCII", JSON, NULL, "\xc3\xa9", TEXT(BOTH), 400,
 	  "invalid_header", "\"not_visible_ascii\"" },
 };
@@ -313,6 +317,36 @@ static void a_key_sent_again_brings_the_first_message(void **state)
 	answer_deinit(&later);
 }
 
+/* As nginx sends it: a parameter for each header. */
+static void a_second_key_is_refused(void **state)
+{
+	struct ask ask = post(JSON, SPAN(BOTH));
+	struct bench *bench = *state;
+	struct answer answer;
+
+	ask.idempotency_key = "a";
+	ask.idempotency_key_repeated = true;
+	bench_serve(bench, &ask, &answer);
+	assert_int_equal(answer.status, 400);
+	assert_non_null(strstr(answer_text(&answer), "\"invalid_header\""));
+	assert_non_null(strstr(answer_text(&answer),
+			       "\"Idempotency-Key\",\"code\":\"duplicate\""));
+	answer_deinit(&answer);
+	assert_int_equal(store_fake_calls(bench->fake, STORE_FAKE_APPEND), 0);
+}
+
+/* A comma is a visible character like any other. */
+static void a_comma_in_a_key_is_no_second_key(void **state)
+{
+	struct ask ask = post(JSON, SPAN(BOTH));
+	struct answer answer;
+
+	ask.idempotency_key = "a,b";
+	bench_serve(*state, &ask, &answer);
+	assert_int_equal(answer.status, 201);
+	answer_deinit(&answer);
+}
+
 static const struct {
 	enum err err;
 	int status;
@@ -398,6 +432,8 @@ int main(void)
 		TEST(what_is_no_message_is_refused_and_not_stored),
 		TEST(the_largest_message_is_stored),
 		TEST(a_key_sent_again_brings_the_first_message),
+		TEST(a_second_key_is_refused),
+		TEST(a_comma_in_a_key_is_no_second_key),
 		TEST(an_error_of_the_store_is_told),
 		TEST(a_full_queue_is_overloaded),
 	};

@@ -219,6 +219,7 @@ static void headers_that_were_not_sent_have_no_data(void **state)
 	buf_init(&path, PATH_MAX_BYTES);
 	parameters_to_request(none, &request, &path);
 	assert_null(request.idempotency_key.data);
+	assert_false(request.idempotency_key_repeated);
 	assert_null(request.accept.data);
 	assert_null(request.content_type.data);
 
@@ -227,6 +228,35 @@ static void headers_that_were_not_sent_have_no_data(void **state)
 	assert_non_null(request.idempotency_key.data);
 	assert_int_equal(request.idempotency_key.length, 0);
 	assert_true(same(request.accept, "application/x-ndjson"));
+	buf_deinit(&path);
+}
+
+static void a_second_idempotency_key_is_known_as_such(void **state)
+{
+	static const struct {
+		const char *parameters[PARAMETERS_MAX];
+		bool repeated;
+	} keys[] = {
+		{ { "HTTP_IDEMPOTENCY_KEY=a" }, false },
+		{ { "HTTP_IDEMPOTENCY_KEY=a", "HTTP_ACCEPT=b" }, false },
+		{ { "HTTP_IDEMPOTENCY_KEY=a", "HTTP_IDEMPOTENCY_KEY=a" },
+		  true },
+		{ { "HTTP_IDEMPOTENCY_KEY=", "HTTP_ACCEPT=b",
+		    "HTTP_IDEMPOTENCY_KEY=a" },
+		  true },
+		{ { "HTTP_ACCEPT=a", "HTTP_ACCEPT=b" }, false },
+	};
+	struct http_request request;
+	struct buf path;
+
+	(void)state;
+	buf_init(&path, PATH_MAX_BYTES);
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		parameters_to_request((char *const *)keys[i].parameters,
+				      &request, &path);
+		if (request.idempotency_key_repeated != keys[i].repeated)
+			fail_msg("row %zu", i);
+	}
 	buf_deinit(&path);
 }
 
@@ -356,6 +386,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_web_server_is_understood),
 		cmocka_unit_test(headers_that_were_not_sent_have_no_data),
+		cmocka_unit_test(a_second_idempotency_key_is_known_as_such),
 		cmocka_unit_test(the_path_is_put_together_anew_each_time),
 		cmocka_unit_test(a_path_that_cgi_decoded_is_known_as_such),
 		cmocka_unit_test(a_path_that_found_no_room_is_known_as_such),

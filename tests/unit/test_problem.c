@@ -114,6 +114,9 @@ static void faults_without_a_place_are_counted_alone(void **state)
 	buf_deinit(&out);
 }
 
+#define TEXT_40 "Forty characters that say what is right. "
+#define ADVICE TEXT_40 TEXT_40 TEXT_40 TEXT_40 TEXT_40
+
 static void init_forgets_what_was_there(void **state)
 {
 	struct problem problem;
@@ -294,10 +297,41 @@ static void the_detail_names_the_faults_that_fit_and_the_advice(void **state)
 		problem_add_fault(&problem, SPAN("field"), "code", "%0120d", 0);
 	(void)problem_set_from_faults(&problem, ERR_INVALID_PARAMETER,
 				      "Do this.");
-	assert_int_equal(strlen(problem.detail), 3 * strlen("field: . ") +
-							 3 * 120 +
-							 strlen("Do this."));
-	assert_non_null(strstr(problem.detail, "0. Do this."));
+	assert_int_equal(strlen(problem.detail),
+			 3 * strlen("field: . ") + 3 * 120 +
+				 strlen("And 16 more. Do this."));
+	assert_non_null(strstr(problem.detail, "0. And 16 more. Do this."));
+
+	/* Where not even one finds place. */
+	problem_init(&problem);
+	for (size_t n = 0; n < 2; n++)
+		problem_add_fault(&problem, SPAN(TEXT_40), "code", "%0250d", 0);
+	(void)problem_set_from_faults(&problem, ERR_INVALID_PARAMETER, ADVICE);
+	assert_string_equal(problem.detail, "2 faults. " ADVICE);
+}
+
+/* All that errors has no place for included. */
+static void the_detail_counts_the_faults_that_it_does_not_name(void **state)
+{
+	struct problem problem;
+	size_t named = 0, more;
+	const char *at;
+
+	(void)state;
+	problem_init(&problem);
+	for (int n = 0; n < 20; n++)
+		problem_add_fault(&problem, SPAN("field"), "unknown",
+				  "there is no such parameter");
+	(void)problem_set_from_faults(&problem, ERR_INVALID_PARAMETER,
+				      "Do this.");
+	for (at = strstr(problem.detail, "field: "); at != NULL;
+	     at = strstr(at + 1, "field: "))
+		named++;
+	at = strstr(problem.detail, "And ");
+	assert_non_null(at);
+	more = strtoul(at + strlen("And "), NULL, 10);
+	assert_true(named > 0 && more >= 20 - PROBLEM_FAULTS_MAX);
+	assert_int_equal(named + more, 20);
 }
 
 int main(void)
@@ -314,6 +348,8 @@ int main(void)
 		cmocka_unit_test(a_full_buffer_keeps_its_error),
 		cmocka_unit_test(
 			the_detail_names_the_faults_that_fit_and_the_advice),
+		cmocka_unit_test(
+			the_detail_counts_the_faults_that_it_does_not_name),
 	};
 
 	return cmocka_run_group_tests_name("problem", tests, NULL, NULL);

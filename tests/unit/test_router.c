@@ -155,9 +155,9 @@ static const struct {
 	  405, "\"method_not_allowed\"" },
 	{ "OPTIONS with such a body", "OPTIONS", "/api/message", true, false,
 	  204, "" },
-	{ "headers beyond their limit", "", "", false, true, 400,
+	{ "headers beyond their limit", "", "", false, true, 431,
 	  "\"headers_too_large\"" },
-	{ "headers and body", "", "", true, true, 400,
+	{ "headers and body", "", "", true, true, 431,
 	  "\"headers_too_large\"" },
 };
 

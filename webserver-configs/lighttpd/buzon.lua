@@ -60,9 +60,6 @@ local function problem(status)
 		request.resp_header["Allow"] = "GET, HEAD, OPTIONS"
 	end
 	local code, title, detail = table.unpack(PROBLEMS[status] or PROBLEMS[status < 500 and 400 or 500])
-	if status == 431 then
-		status = 400
-	end
 	return answer(status, "application/problem+json", string.format(
 		'{"type":"urn:buzon:problem:%s","title":"%s","status":%d,"detail":"%s","code":"%s"}',
 		code, title, status, detail, code))
