@@ -87,6 +87,7 @@ libbuzon_a_SOURCES = \
 	fcgi-app/system/sandbox_seccomp.c \
 	fcgi-app/system/settings.c \
 	fcgi-app/system/settings.h \
+	fcgi-app/system/settings_names.c \
 	fcgi-app/system/settings_table.c \
 	fcgi-app/system/settings_table.h \
 	fcgi-app/text/buf.c \

@@ -12,6 +12,7 @@ AM_TESTS_ENVIRONMENT = \
 
 lints = \
 	tests/lint/check-banned \
+	tests/lint/check-environment \
 	tests/lint/check-includes \
 	tests/lint/check-listed \
 	tests/lint/check-man \

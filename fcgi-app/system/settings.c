@@ -11,28 +11,9 @@
 #include "system/settings_table.h"
 #include "text/span.h"
 
-enum {
-	NAME_BYTES_MAX = 64,
-	SIMILAR_DISTANCE_MAX = 3,
-};
-
-#define NAME_PREFIX "BUZON_"
-
 static char **text_of(struct settings *settings, const struct setting *setting)
 {
 	return (char **)(void *)((char *)settings + setting->offset);
-}
-
-/* Text of unknown origin, kept on its one line. */
-static void print_text(FILE *messages, const char *text, size_t length)
-{
-	size_t i;
-
-	for (i = 0; i < length; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		(void)fputc(c < 0x20 || c == 0x7f ? '?' : c, messages);
-	}
 }
 
 /* reason: what is wrong with the value beyond not being allowed, or NULL. */
@@ -43,7 +24,7 @@ static bool print_fault(const struct setting *setting, const char *value,
 
 	settings_format_allowed(setting, true, allowed);
 	(void)fprintf(messages, "buzon: %s is \"", setting->name);
-	print_text(messages, value, strlen(value));
+	settings_print_text(messages, span_of(value));
 	(void)fprintf(messages, "\"%s%s; allowed: %s\n",
 		      reason == NULL ? "" : ": ", reason == NULL ? "" : reason,
 		      allowed);
@@ -130,6 +111,28 @@ static ssize_t read_whole(const char *path, char *out, size_t size)
 	return got < 0 ? -1 : (ssize_t)length;
 }
 
+/*
+ * A secret is one line, without its end (LF or CRLF): the rule of sql/migrate.
+ * Ends it with a NUL, and returns what is wrong with it, NULL for nothing.
+ */
+static const char *trim_secret(char *content, size_t length)
+{
+	if (length > SETTINGS_SECRET_FILE_BYTES_MAX)
+		return "it is too long";
+	if (length > 0 && content[length - 1] == '\n')
+		length -= length > 1 && content[length - 2] == '\r' ? 2 : 1;
+	content[length] = '\0';
+	if (length == 0)
+		return "it is empty";
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)content[i];
+
+		if (c < 0x20 || c == 0x7f)
+			return "there is a control character in it";
+	}
+	return NULL;
+}
+
 static bool read_secret_file(struct settings *settings,
 			     const struct setting *setting, const char *path,
 			     FILE *messages)
@@ -137,8 +140,9 @@ static bool read_secret_file(struct settings *settings,
 	/* One byte more than allowed shows a file that is too long. */
 	char content[SETTINGS_SECRET_FILE_BYTES_MAX + 1];
 	char reason[128];
+	const char *fault;
 	ssize_t length;
-	bool good = false;
+	bool good;
 
 	if (*text_of(settings, setting) != NULL)
 		return print_fault(setting, path,
@@ -150,17 +154,9 @@ static bool read_secret_file(struct settings *settings,
 				   strerror_r(errno, reason, sizeof(reason)),
 				   messages);
 
-	if (length > SETTINGS_SECRET_FILE_BYTES_MAX) {
-		print_fault(setting, path, "it is too long", messages);
-	} else if (memchr(content, '\0', (size_t)length) != NULL) {
-		print_fault(setting, path, "there is a NUL in it", messages);
-	} else {
-		if (length > 0 && content[length - 1] == '\n')
-			length--;
-		content[length] = '\0';
-		good = length == 0 ||
-		       read_text(settings, setting, content, messages);
-	}
+	fault = trim_secret(content, (size_t)length);
+	good = fault == NULL ? read_text(settings, setting, content, messages)
+			     : print_fault(setting, path, fault, messages);
 	explicit_bzero(content, sizeof(content));
 	return good;
 }
@@ -204,90 +200,6 @@ static bool read_setting(struct settings *settings,
 	return read_text(settings, setting, value, messages);
 }
 
-static size_t smallest(size_t a, size_t b, size_t c)
-{
-	size_t smaller = a < b ? a : b;
-
-	return smaller < c ? smaller : c;
-}
-
-/* The Levenshtein distance; b is at most NAME_BYTES_MAX long. */
-static size_t edit_distance(struct span a, struct span b)
-{
-	size_t row[NAME_BYTES_MAX + 1];
-	size_t diagonal;
-	size_t above;
-	size_t i;
-	size_t j;
-
-	for (j = 0; j <= b.length; j++)
-		row[j] = j;
-	for (i = 1; i <= a.length; i++) {
-		diagonal = row[0];
-		row[0] = i;
-		for (j = 1; j <= b.length; j++) {
-			above = row[j];
-			row[j] = smallest(
-				above + 1, row[j - 1] + 1,
-				diagonal + (a.data[i - 1] != b.data[j - 1]));
-			diagonal = above;
-		}
-	}
-	return row[b.length];
-}
-
-/* False, and a line that says so, where name is no setting. */
-static bool check_name(struct span name, FILE *messages)
-{
-	const char *similar = NULL;
-	size_t smallest_distance = SIMILAR_DISTANCE_MAX + 1;
-	size_t distance;
-	size_t i;
-
-	for (i = 0; i < settings_count; i++) {
-		distance = smallest_distance;
-		if (name.length <= NAME_BYTES_MAX)
-			distance = edit_distance(
-				span_of(settings_table[i].name), name);
-		if (distance == 0)
-			return true;
-		if (distance < smallest_distance) {
-			smallest_distance = distance;
-			similar = settings_table[i].name;
-		}
-	}
-	(void)fprintf(messages, "buzon: ");
-	print_text(messages, name.data, name.length);
-	if (similar != NULL)
-		(void)fprintf(messages, " is no setting; did you mean %s?\n",
-			      similar);
-	else
-		(void)fprintf(messages, " is no setting; "
-					"\"buzon --help\" lists them all\n");
-	return false;
-}
-
-static bool check_names(char *const *environment, FILE *messages)
-{
-	bool good = true;
-	const char *equals;
-
-	for (; *environment != NULL; environment++) {
-		struct span name = { *environment, 0 };
-
-		equals = strchr(*environment, '=');
-		/* Set to nothing is as good as not set. */
-		if (equals == NULL || equals[1] == '\0')
-			continue;
-		name.length = (size_t)(equals - *environment);
-		if (strncmp(*environment, NAME_PREFIX, strlen(NAME_PREFIX)) ==
-			    0 &&
-		    !check_name(name, messages))
-			good = false;
-	}
-	return good;
-}
-
 bool settings_read(struct settings *settings, char *const *environment,
 		   FILE *messages)
 {
@@ -302,7 +214,7 @@ bool settings_read(struct settings *settings, char *const *environment,
 				  messages))
 			good = false;
 	}
-	if (!check_names(environment, messages))
+	if (!settings_check_names(environment, messages))
 		good = false;
 	return good;
 }

@@ -84,8 +84,7 @@ void settings_format_allowed(const struct setting *setting, bool phrase,
 			       setting->min, setting->max);
 	} else if (setting->kind == SETTINGS_SECRET_FILE) {
 		(void)snprintf(out, size, "%s",
-			       phrase ? "a readable file of at most 4096 bytes "
-					"without NUL"
+			       phrase ? "a file of one line, 1 to 4096 bytes"
 				      : "a file");
 	} else if (setting->kind != SETTINGS_CHOICE) {
 		(void)snprintf(out, size, "any text");
@@ -98,6 +97,15 @@ void settings_format_allowed(const struct setting *setting, bool phrase,
 				out + length, size - length, "%s%s",
 				i == 0 ? "" : separator, setting->choices[i]);
 		}
+	}
+}
+
+void settings_print_text(FILE *messages, struct span text)
+{
+	for (size_t i = 0; i < text.length; i++) {
+		unsigned char c = (unsigned char)text.data[i];
+
+		(void)fputc(c < 0x20 || c == 0x7f ? '?' : c, messages);
 	}
 }
 

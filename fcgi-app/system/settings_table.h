@@ -4,8 +4,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
-/* For settings.c alone: the one list of what can be set. */
+#include "text/span.h"
+
+/* For settings*.c alone: the one list of what can be set. */
 
 enum settings_kind {
 	SETTINGS_TEXT,        /* char * */
@@ -39,5 +42,15 @@ extern const size_t settings_count;
 /* Writes what a value may be, as a phrase or as a cell of the table. */
 void settings_format_allowed(const struct setting *setting, bool phrase,
 			     char out[SETTINGS_ALLOWED_BYTES]);
+
+/* Writes text of unknown origin, kept on its one line. */
+void settings_print_text(FILE *messages, struct span text);
+
+/*
+ * Looks at the names that begin with BUZON_ and are not empty. False, and a
+ * line in messages for each, where one is neither a setting nor known to
+ * another part of the project.
+ */
+bool settings_check_names(char *const *environment, FILE *messages);
 
 #endif

@@ -11,6 +11,19 @@ from system import ROOT, System
 
 MIGRATE = ROOT / "sql" / "migrate"
 
+# What is in the file, and what sql/migrate and the program say to it.
+BAD_PASSWORD_FILES = [
+    (b"", "it is empty"),
+    (b"\n", "it is empty"),
+    (b"\r\n", "it is empty"),
+    (b"a\n\n", "there is a control character in it"),
+    (b"a\r", "there is a control character in it"),
+    (b"a\0b", "there is a control character in it"),
+    (b"a\0", "there is a control character in it"),
+    (b"a\x7f", "there is a control character in it"),
+    (b"x" * 4097, "it is too long"),
+]
+
 
 class Migration:
     """A database of its own on the system's server."""

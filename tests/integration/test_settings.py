@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fastcgi import FastcgiApi
+from migration import BAD_PASSWORD_FILES
 from replica import Replica, environment
 from system import ROOT, System
 
@@ -91,6 +92,18 @@ def test_a_wrong_setting_is_named(
         assert re.search(rf"\b{text}\b", line), f"{text} is not in {line}"
 
 
+@pytest.mark.parametrize("content, fault", BAD_PASSWORD_FILES)
+def test_a_bad_password_file_is_named(
+    program: Path, listener: socket.socket, tmp_path: Path, content: bytes, fault: str
+) -> None:
+    path = tmp_path / "password"
+    path.write_bytes(content)
+    done = run(program, stdin=listener, BUZON_DB_PASSWORD_FILE=str(path))
+    assert done.returncode == EX_CONFIG
+    (line,) = done.stderr.splitlines()
+    assert str(path) in line and fault in line
+
+
 def test_all_wrong_settings_are_named_at_once(
     program: Path, listener: socket.socket
 ) -> None:
@@ -108,6 +121,12 @@ def test_a_setting_that_does_not_exist_is_named(
     done = run(program, stdin=listener, BUZON_WORKER="4")
     assert done.returncode == EX_CONFIG
     assert "BUZON_WORKER " in done.stderr and "BUZON_WORKERS" in done.stderr
+
+
+def test_it_shares_an_environment_with_the_migration(system: System) -> None:
+    others = {"BUZON_ADMIN_USER": "x", "BUZON_ADMIN_PASSWORD_FILE": "/nonexistent"}
+    with Replica(system, **others) as replica, replica.api() as api:
+        assert api.get("/api/test").status == 200
 
 
 def test_a_password_is_never_shown(program: Path, listener: socket.socket) -> None:
@@ -136,9 +155,7 @@ def test_help_lists_every_setting(program: Path) -> None:
 
 def test_help_and_the_source_and_the_manual_agree(program: Path) -> None:
     listed = settings_of_help(program)
-    sources = "".join(
-        path.read_text() for path in (ROOT / "fcgi-app/base").glob("settings*.c")
-    )
+    sources = (ROOT / "fcgi-app/system/settings_table.c").read_text()
     manual = (ROOT / "man/buzon.8.in").read_text()
     assert set(re.findall(r'"(BUZON_[A-Z_]*[A-Z])"', sources)) == listed
     assert set(re.findall(r"\bBUZON_[A-Z_]+\b", manual)) == listed
@@ -174,13 +191,13 @@ def test_the_password_may_stand_in_the_environment(system: System) -> None:
         assert api.get("/api/health").status == 200
 
 
-@pytest.mark.parametrize("end", ["", "\n"])
-def test_the_password_file_may_end_in_a_newline(
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_the_password_file_may_end_in_a_line_end(
     system: System, tmp_path: Path, end: str
 ) -> None:
     password = Path(system.program_settings()["BUZON_DB_PASSWORD_FILE"]).read_text()
     path = tmp_path / "password"
-    path.write_text(password.rstrip("\n") + end)
+    path.write_bytes((password.rstrip("\n") + end).encode())
     with Replica(system, BUZON_DB_PASSWORD_FILE=str(path)) as replica:
         with FastcgiApi(replica.address) as api:
             assert api.get("/api/health").status == 200

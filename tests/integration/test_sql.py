@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from database import DatabaseError
-from migration import Migration
+from migration import BAD_PASSWORD_FILES, Migration
 from replica import Replica
 from system import ROOT, System
 
@@ -116,6 +116,8 @@ WRONG = [
     ({"BUZON_DB_PASSWORD_FILE": "/nonexistent"}, "/nonexistent"),
     ({"BUZON_ADMIN_PASSWORD_FILE": ""}, "BUZON_ADMIN_PASSWORD_FILE is not set"),
     ({"BUZON_DB_SOCKET": "/nonexistent/db.sock"}, "/nonexistent/db.sock"),
+    ({"BUZON_DB_PORT": "0"}, "from 1 to 65535"),
+    ({"BUZON_DB_PORT": "65536"}, "from 1 to 65535"),
     ({"BUZON_DB_TLS": "perhaps"}, "off, required or verified"),
 ]
 
@@ -128,6 +130,32 @@ def test_a_wrong_setting_is_named(
         migration.run(**settings)
     assert said in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"a b", b"a\n", b"a\r\n", "ñ\n".encode()])
+def test_a_password_file_is_read_as_the_program_reads_it(
+    system: System, migration: Migration, content: bytes
+) -> None:
+    path = migration.directory / "program"
+    path.write_bytes(content)
+    migration.run()
+    settings = {
+        "BUZON_DB_NAME": migration.name,
+        "BUZON_DB_USER": migration.user,
+        "BUZON_DB_PASSWORD_FILE": str(path),
+    }
+    with Replica(system, **settings) as replica, replica.api() as api:
+        assert api.get("/api/health").status == 200
+
+
+@pytest.mark.parametrize("content, fault", BAD_PASSWORD_FILES)
+def test_a_password_file_is_refused_as_the_program_refuses_it(
+    migration: Migration, content: bytes, fault: str
+) -> None:
+    (migration.directory / "program").write_bytes(content)
+    with pytest.raises(DatabaseError) as caught:
+        migration.run()
+    assert fault in str(caught.value)
 
 
 @pytest.mark.parametrize("user", ["buzon", "dbuserwriter"])

@@ -266,18 +266,18 @@ static void refuses_with_a_line_that_helps(void **state)
 		/* a file that is not there, a folder, nothing to be opened */
 		{ { "BUZON_DB_PASSWORD_FILE=/nonexistent/password" },
 		  "buzon: BUZON_DB_PASSWORD_FILE is \"/nonexistent/password\": "
-		  "No such file or directory; allowed: a readable file of "
-		  "at most 4096 bytes without NUL\n" },
+		  "No such file or directory; allowed: a file of one "
+		  "line, 1 to 4096 bytes\n" },
 		{ { "BUZON_DB_PASSWORD_FILE=/" },
 		  "buzon: BUZON_DB_PASSWORD_FILE is \"/\": "
-		  "Is a directory; allowed: a readable file of "
-		  "at most 4096 bytes without NUL\n" },
+		  "Is a directory; allowed: a file of one "
+		  "line, 1 to 4096 bytes\n" },
 		/* two passwords, neither of which is printed */
 		{ { "BUZON_DB_PASSWORD_FILE=/file",
 		    "BUZON_DB_PASSWORD=top secret" },
 		  "buzon: BUZON_DB_PASSWORD_FILE is \"/file\": "
-		  "BUZON_DB_PASSWORD is set as well; allowed: a readable "
-		  "file of at most 4096 bytes without NUL\n" },
+		  "BUZON_DB_PASSWORD is set as well; allowed: a file "
+		  "of one line, 1 to 4096 bytes\n" },
 	};
 	size_t i;
 
@@ -317,20 +317,26 @@ static void reads_the_password_from_a_file(void **state)
 		const char *want_fault;
 	} rows[] = {
 		{ "secret", 6, "secret", NULL },
-		/* one newline at the end is the editor's, a second is not */
+		/* one line's end is the editor's, a second is not */
 		{ "secret\n", 7, "secret", NULL },
-		{ "secret\n\n", 8, "secret\n", NULL },
+		{ "secret\r\n", 8, "secret", NULL },
+		{ "secret\n\n", 8, NULL, "a control character in it" },
+		{ "secret\r\n\r\n", 10, NULL, "a control character in it" },
+		{ "secret\r", 7, NULL, "a control character in it" },
 		{ " a b ", 5, " a b ", NULL },
-		{ "\r\n", 2, "\r", NULL },
+		{ "\xc3\xb1\x80\n", 4, "\xc3\xb1\x80", NULL },
 		/* nothing in it */
-		{ "", 0, NULL, NULL },
-		{ "\n", 1, NULL, NULL },
+		{ "", 0, NULL, "it is empty" },
+		{ "\n", 1, NULL, "it is empty" },
+		{ "\r\n", 2, NULL, "it is empty" },
 		/* as long as it may be, and longer */
 		{ longest, sizeof(longest), longest, NULL },
 		{ too_long, sizeof(too_long), NULL, "it is too long" },
 		/* what cannot be a password */
-		{ "a\0b", 3, NULL, "there is a NUL in it" },
-		{ "a\0", 2, NULL, "there is a NUL in it" },
+		{ "a\0b", 3, NULL, "a control character in it" },
+		{ "a\0", 2, NULL, "a control character in it" },
+		{ "a\tb", 3, NULL, "a control character in it" },
+		{ "a\x7f", 2, NULL, "a control character in it" },
 	};
 	size_t i;
 
@@ -379,6 +385,28 @@ static void reads_the_environment_of_the_process(void **state)
 	assert_int_equal(unsetenv("BUZON_WORKERS"), 0);
 	assert_true(result.good);
 	assert_int_equal(result.settings.workers, 7);
+	free_result(&result);
+}
+
+static void lets_the_names_of_other_parts_pass(void **state)
+{
+	char *environment[] = { "BUZON_ADMIN_USER=x",
+				"BUZON_ADMIN_PASSWORD_FILE=/x",
+				"BUZON_HTTP_PORT=80", NULL };
+	char *nearly[] = { "BUZON_ADMIN_USERS=x", NULL };
+	struct result result;
+
+	(void)state;
+	read_environment(&result, environment);
+	assert_string_equal(result.messages, "");
+	assert_true(result.good);
+	free_result(&result);
+
+	read_environment(&result, nearly);
+	assert_string_equal(result.messages,
+			    "buzon: BUZON_ADMIN_USERS is no setting; "
+			    "\"buzon --help\" lists them all\n");
+	assert_false(result.good);
 	free_result(&result);
 }
 
@@ -452,6 +480,7 @@ int main(void)
 		cmocka_unit_test(refuses_with_a_line_that_helps),
 		cmocka_unit_test(reads_the_password_from_a_file),
 		cmocka_unit_test(reads_the_environment_of_the_process),
+		cmocka_unit_test(lets_the_names_of_other_parts_pass),
 		cmocka_unit_test(forgets_everything_at_the_end),
 		cmocka_unit_test(prints_a_table_of_all_settings),
 	};
