@@ -28,24 +28,36 @@ libbuzon_a_SOURCES = \
 	fcgi-app/api/router.h \
 	fcgi-app/gate/codec.c \
 	fcgi-app/gate/codec.h \
-	fcgi-app/gate/connection.c \
-	fcgi-app/gate/connection.h \
-	fcgi-app/gate/connections.c \
-	fcgi-app/gate/connections.h \
-	fcgi-app/gate/conversation.c \
-	fcgi-app/gate/conversation.h \
+	fcgi-app/gate/deadlines.c \
+	fcgi-app/gate/deadlines.h \
 	fcgi-app/gate/gate.c \
 	fcgi-app/gate/gate.h \
 	fcgi-app/gate/head.c \
 	fcgi-app/gate/head.h \
 	fcgi-app/gate/intake.c \
 	fcgi-app/gate/intake.h \
+	fcgi-app/gate/listener.c \
+	fcgi-app/gate/listener.h \
 	fcgi-app/gate/parameters.c \
 	fcgi-app/gate/parameters.h \
+	fcgi-app/gate/pressure.c \
+	fcgi-app/gate/pressure.h \
+	fcgi-app/gate/reply.c \
+	fcgi-app/gate/reply.h \
+	fcgi-app/gate/returns.c \
+	fcgi-app/gate/returns.h \
 	fcgi-app/gate/scheduling.c \
 	fcgi-app/gate/scheduling.h \
+	fcgi-app/gate/serving.c \
+	fcgi-app/gate/serving.h \
+	fcgi-app/gate/session.c \
+	fcgi-app/gate/session.h \
+	fcgi-app/gate/sessions.c \
+	fcgi-app/gate/sessions.h \
 	fcgi-app/gate/spares.c \
 	fcgi-app/gate/spares.h \
+	fcgi-app/gate/transport.c \
+	fcgi-app/gate/transport.h \
 	fcgi-app/gate/watcher.c \
 	fcgi-app/gate/watcher.h \
 	fcgi-app/gate/workers.c \

@@ -42,6 +42,7 @@ static void print_help(void)
 	printf("\nSIGTERM: answers what is under way, then exits 0 within "
 	       "10 s.\n"
 	       "Exit status: 0 stopped; 64 wrong usage; 71 system error; "
+	       "75 stopped with\nrequests that had no answer in time; "
 	       "78 wrong setting.\n");
 }
 
@@ -134,12 +135,12 @@ static int serve(const struct settings *settings)
 	if (result == GATE_FAILED)
 		_exit(EX_OSERR);
 	if (result == GATE_CUT_SHORT)
-		_exit(EXIT_SUCCESS);
+		_exit(EX_TEMPFAIL);
 	batcher_free(&service.appender);
 	batcher_free(&service.finder);
 	probe_free(&service.probe);
 	database_free(&database);
-	log_event(LOG_INFO, "stopped", NULL, "all requests were answered");
+	log_event(LOG_INFO, "stopped", NULL, "nothing is left to do");
 	return EXIT_SUCCESS;
 }
 

@@ -26,8 +26,7 @@ unit_tests = \
 	tests/unit/test_appender \
 	tests/unit/test_buf \
 	tests/unit/test_codec \
-	tests/unit/test_connections \
-	tests/unit/test_conversation \
+	tests/unit/test_deadlines \
 	tests/unit/test_err \
 	tests/unit/test_finder \
 	tests/unit/test_form \
@@ -45,12 +44,15 @@ unit_tests = \
 	tests/unit/test_message \
 	tests/unit/test_multipart \
 	tests/unit/test_parameters \
+	tests/unit/test_pressure \
 	tests/unit/test_probe \
 	tests/unit/test_problem \
 	tests/unit/test_query \
+	tests/unit/test_returns \
 	tests/unit/test_router \
 	tests/unit/test_sandbox \
 	tests/unit/test_scheduling \
+	tests/unit/test_sessions \
 	tests/unit/test_settings \
 	tests/unit/test_spares \
 	tests/unit/test_store_mariadb \
@@ -94,20 +96,23 @@ tests_unit_test_codec_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=calloc \
 	-Wl,--wrap=memfd_create \
 	-Wl,--wrap=mmap
-tests_unit_test_connections_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=write
-tests_unit_test_conversation_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=realloc
 tests_unit_test_form_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=realloc
 tests_unit_test_json_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=json_object_get_string_len \
 	-Wl,--wrap=json_tokener_new_ex
+tests_unit_test_returns_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=write
 tests_unit_test_sandbox_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=sandbox_landlock \
 	-Wl,--wrap=sandbox_seccomp
 tests_unit_test_scheduling_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=sched_setscheduler
+tests_unit_test_sessions_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=clock_now_ms \
+	-Wl,--wrap=log_request \
+	-Wl,--wrap=realloc \
+	-Wl,--wrap=router_dispatch
 tests_unit_test_store_mariadb_LDFLAGS = $(AM_LDFLAGS) $(mysql_fake_wraps)
 tests_unit_test_store_mariadb_find_LDFLAGS = $(AM_LDFLAGS) $(mysql_fake_wraps)
 

@@ -51,6 +51,29 @@ enum exchange_place {
 typedef enum exchange_outcome exchange_step_fn(struct exchange *exchange,
 					       struct store *store);
 
+/* Why the gate wants a wait to end before resume(). */
+enum exchange_interruption {
+	EXCHANGE_EXPIRED,   /* its deadline has come */
+	EXCHANGE_ABANDONED, /* nobody is there any more to read the answer */
+	EXCHANGE_DRAINING,  /* the program is to end */
+};
+
+/*
+ * What an exchange waits for after EXCHANGE_WAIT, set by the step that returns
+ * it; all zero is a wait that only resume() ends.
+ */
+struct exchange_wait {
+	int64_t deadline_ms; /* CLOCK_MONOTONIC; 0: none */
+	/*
+	 * Takes the exchange back from the room that has it. True: it is the
+	 * gate's again, resume() will not be called, and the next step follows
+	 * (after EXCHANGE_ABANDONED: none does). False: the wait goes on, or
+	 * resume() is about to be called. By the gate's thread; NULL: never.
+	 */
+	bool (*take_back)(struct exchange *exchange,
+			  enum exchange_interruption why);
+};
+
 struct exchange {
 	struct http_request request;
 	struct http_response response;
@@ -62,13 +85,7 @@ struct exchange {
 	/* Set by the step that stored something: no error may deny it. */
 	bool stored;
 
-	/*
-	 * While it waits: the moment (CLOCK_MONOTONIC, ms; 0 for none) at which
-	 * the gate calls on_deadline, which says whether the wait is over and
-	 * the next step is to follow now, without resume().
-	 */
-	int64_t deadline_ms;
-	bool (*on_deadline)(struct exchange *exchange);
+	struct exchange_wait wait;
 
 	/* What the handler keeps from step to step, and how it is freed. */
 	void *state;

@@ -20,12 +20,15 @@ static void answered(struct probe_question *question)
 	health->exchange->resume(health->exchange);
 }
 
-static bool give_up(struct exchange *exchange)
+static bool take_back(struct exchange *exchange, enum exchange_interruption why)
 {
 	struct health *health = exchange->state;
 
+	/* The answer comes soon, also for a program that is to end. */
+	if (why == EXCHANGE_DRAINING)
+		return false;
 	if (!probe_forget(exchange->service->probe, &health->question))
-		return false; /* the answer is on its way */
+		return false;
 	health->question.answer = ERR_DATABASE_UNAVAILABLE;
 	return true;
 }
@@ -69,8 +72,10 @@ enum exchange_outcome handle_health(struct exchange *exchange,
 	exchange->state = health;
 	exchange->free_state = free;
 	exchange->step = report;
-	exchange->deadline_ms = clock_now_ms() + PATIENCE_MS;
-	exchange->on_deadline = give_up;
+	exchange->wait = (struct exchange_wait){
+		.deadline_ms = clock_now_ms() + PATIENCE_MS,
+		.take_back = take_back,
+	};
 	probe_ask(exchange->service->probe, &health->question);
 	return EXCHANGE_WAIT;
 }

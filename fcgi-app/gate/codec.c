@@ -21,6 +21,7 @@ enum {
 	TYPE_STDIN = 5,
 	TYPE_STDOUT = 6,
 	ROLE_RESPONDER = 1,
+	ANY_REQUEST_ID = 1, /* libfcgi wants one, whichever */
 	FLAG_KEEP = 1,
 	/* What one answer record of ours holds at most: a multiple of 8. */
 	PIECE_MAX_BYTES = 65528,
@@ -36,23 +37,7 @@ struct codec {
 
 struct codec_request {
 	FCGX_Request fcgx;
-	uint16_t id;
 };
-
-static bool open_file(struct codec *codec)
-{
-	void *bytes;
-
-	codec->descriptor = memfd_create("buzon", MFD_CLOEXEC);
-	if (codec->descriptor < 0 || ftruncate(codec->descriptor, INPUT_BYTES))
-		return false;
-	bytes = mmap(NULL, INPUT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED,
-		     codec->descriptor, 0);
-	if (bytes == MAP_FAILED)
-		return false;
-	codec->bytes = bytes;
-	return true;
-}
 
 static void close_file(struct codec *codec)
 {
@@ -61,6 +46,25 @@ static void close_file(struct codec *codec)
 	if (codec->descriptor >= 0)
 		close(codec->descriptor);
 	*codec = (struct codec){ .descriptor = -1 };
+}
+
+/* Does nothing where it is open; what failed once is tried again. */
+static bool open_file(struct codec *codec)
+{
+	void *bytes = MAP_FAILED;
+
+	if (codec->bytes != NULL)
+		return true;
+	codec->descriptor = memfd_create("buzon", MFD_CLOEXEC);
+	if (codec->descriptor >= 0 &&
+	    ftruncate(codec->descriptor, INPUT_BYTES) == 0)
+		bytes = mmap(NULL, INPUT_BYTES, PROT_READ | PROT_WRITE,
+			     MAP_SHARED, codec->descriptor, 0);
+	if (bytes != MAP_FAILED)
+		codec->bytes = bytes;
+	else
+		close_file(codec);
+	return codec->bytes != NULL;
 }
 
 struct codec *codec_new(void)
@@ -117,8 +121,9 @@ static size_t composed_length(struct span pairs)
 }
 
 /* The request once more, as short and plain as it can be said. */
-static void compose(unsigned char *at, uint16_t request_id, struct span pairs)
+static void compose(unsigned char *at, struct span pairs)
 {
+	const uint16_t request_id = ANY_REQUEST_ID;
 	const unsigned char begin[BEGIN_BYTES] = { 0, ROLE_RESPONDER,
 						   FLAG_KEEP };
 
@@ -136,36 +141,37 @@ static void compose(unsigned char *at, uint16_t request_id, struct span pairs)
 	(void)put_record(at, TYPE_STDIN, request_id, NULL, 0);
 }
 
-/* libfcgi has closed the file as it would close a connection. */
-static bool reopen(struct codec *codec)
+/* Puts the request where libfcgi is going to read it. */
+static bool write_file(struct codec *codec, struct span pairs)
 {
-	codec->descriptor = -1;
-	close_file(codec);
-	return open_file(codec);
-}
-
-struct codec_request *codec_decode(struct codec *codec, uint16_t request_id,
-				   struct span pairs)
-{
-	struct codec_request *request = calloc(1, sizeof(*request));
 	/* At the file's end: libfcgi reads 8 KiB where there is more. */
 	off_t start = (off_t)(INPUT_BYTES - composed_length(pairs));
 
 	assert(pairs.length <= INTAKE_PARAMETERS_MAX_BYTES);
+	if (!open_file(codec) ||
+	    lseek(codec->descriptor, start, SEEK_SET) != start)
+		return false;
+	compose(codec->bytes + start, pairs);
+	return true;
+}
+
+struct codec_request *codec_decode(struct codec *codec, struct span pairs)
+{
+	struct codec_request *request = calloc(1, sizeof(*request));
+
 	if (request == NULL)
 		return NULL;
-	if (codec->bytes == NULL ||
-	    lseek(codec->descriptor, start, SEEK_SET) != start ||
+	if (!write_file(codec, pairs) ||
 	    FCGX_InitRequest(&request->fcgx, -1, 0) != 0) {
 		free(request);
 		return NULL;
 	}
-	request->id = request_id;
-	compose(codec->bytes + start, request_id, pairs);
 	request->fcgx.ipcFd = codec->descriptor;
 	request->fcgx.keepConnection = 1;
 	if (FCGX_Accept_r(&request->fcgx) != 0) {
-		(void)reopen(codec);
+		/* It has closed the file as it would close a connection. */
+		codec->descriptor = -1;
+		close_file(codec);
 		free(request);
 		return NULL;
 	}
@@ -203,8 +209,8 @@ static struct span take(struct span *text, size_t length)
 	return piece;
 }
 
-enum err codec_encode(const struct codec_request *request, struct span head,
-		      struct span body, bool last, struct buf *out)
+enum err codec_encode(uint16_t request_id, struct span head, struct span body,
+		      bool last, struct buf *out)
 {
 	static const char complete[8] = { 0 };
 
@@ -213,22 +219,20 @@ enum err codec_encode(const struct codec_request *request, struct span head,
 		struct span second =
 			take(&body, PIECE_MAX_BYTES - first.length);
 
-		append_record(out, TYPE_STDOUT, request->id, first, second);
+		append_record(out, TYPE_STDOUT, request_id, first, second);
 	}
 	if (last) {
-		append_record(out, TYPE_STDOUT, request->id, SPAN(""),
-			      SPAN(""));
-		append_record(out, TYPE_END_REQUEST, request->id,
+		append_record(out, TYPE_STDOUT, request_id, SPAN(""), SPAN(""));
+		append_record(out, TYPE_END_REQUEST, request_id,
 			      (struct span){ complete, sizeof(complete) },
 			      SPAN(""));
 	}
 	return buf_error(out);
 }
 
-enum err codec_encode_surplus(const struct codec_request *request,
-			      struct buf *out)
+enum err codec_encode_surplus(uint16_t request_id, struct buf *out)
 {
-	append_record(out, TYPE_STDOUT, request->id, SPAN(""), SPAN(""));
+	append_record(out, TYPE_STDOUT, request_id, SPAN(""), SPAN(""));
 	return buf_error(out);
 }
 

@@ -33,10 +33,9 @@ void codec_free(struct codec **codec);
 
 /*
  * Decodes the parameters of a request; pairs must have passed the intake. NULL
- * when there is no memory.
+ * when there is no memory, or no file; the next call tries again.
  */
-struct codec_request *codec_decode(struct codec *codec, uint16_t request_id,
-				   struct span pairs);
+struct codec_request *codec_decode(struct codec *codec, struct span pairs);
 
 /*
  * The parameters as "NAME=value", ending with NULL; they live as long as the
@@ -48,15 +47,14 @@ char *const *codec_parameters(const struct codec_request *request);
  * Appends head and body to out as records of the answer. last: the answer ends
  * here. ERR_OK, or the error of out.
  */
-enum err codec_encode(const struct codec_request *request, struct span head,
-		      struct span body, bool last, struct buf *out) MUST_CHECK;
+enum err codec_encode(uint16_t request_id, struct span head, struct span body,
+		      bool last, struct buf *out) MUST_CHECK;
 
 /*
  * Appends a record that says nothing, to follow the end of an answer. ERR_OK,
  * or the error of out.
  */
-enum err codec_encode_surplus(const struct codec_request *request,
-			      struct buf *out) MUST_CHECK;
+enum err codec_encode_surplus(uint16_t request_id, struct buf *out) MUST_CHECK;
 
 /* Frees the request, ended or not; sets *request to NULL; accepts NULL. */
 void codec_request_free(struct codec_request **request);

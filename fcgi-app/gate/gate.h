@@ -15,7 +15,7 @@
  */
 
 enum gate_result {
-	GATE_DRAINED, /* all that was under way has been answered */
+	GATE_DRAINED, /* all requests that came in whole were answered */
 	/* After these two, threads may still run: end by _exit(). */
 	GATE_CUT_SHORT, /* the drain took too long */
 	GATE_FAILED,    /* it could not start, or epoll failed; the log tells */

@@ -13,11 +13,11 @@ enum {
 	FLAG_KEEP_CONNECTION = 1,
 };
 
-enum phase { PHASE_BEGIN, PHASE_PARAMETERS, PHASE_BODY, PHASE_WHOLE };
+enum part { PART_BEGIN, PART_PARAMETERS, PART_BODY, PART_WHOLE };
 
 void intake_init(struct intake *intake, size_t body_max_bytes)
 {
-	*intake = (struct intake){ .phase = PHASE_BEGIN };
+	*intake = (struct intake){ .part = PART_BEGIN };
 	buf_init(&intake->parameters, INTAKE_PARAMETERS_MAX_BYTES);
 	buf_init(&intake->body, body_max_bytes);
 }
@@ -34,13 +34,21 @@ void intake_reset(struct intake *intake)
 	buf_clear(&intake->body);
 	intake->parameters_too_large = false;
 	intake->body_too_large = false;
+	intake->no_room = false;
 	intake->begin_length = 0;
-	intake->phase = PHASE_BEGIN;
+	intake->part = PART_BEGIN;
+}
+
+void intake_discard(struct intake *intake)
+{
+	buf_deinit(&intake->parameters);
+	buf_deinit(&intake->body);
+	intake->no_room = true;
 }
 
 bool intake_idle(const struct intake *intake)
 {
-	return intake->phase == PHASE_BEGIN && intake->header_length == 0;
+	return intake->part == PART_BEGIN && intake->header_length == 0;
 }
 
 static enum intake_result malformed(struct intake *intake, const char *fault)
@@ -118,12 +126,12 @@ static enum intake_result header_done(struct intake *intake)
 
 	/* Late news of a request that was answered meanwhile is no fault. */
 	if (record_type(intake) == RECORD_ABORT_REQUEST &&
-	    intake->phase == PHASE_BEGIN)
+	    intake->part == PART_BEGIN)
 		return INTAKE_MORE;
 
 	switch (record_type(intake)) {
 	case RECORD_BEGIN_REQUEST:
-		if (intake->phase != PHASE_BEGIN)
+		if (intake->part != PART_BEGIN)
 			return malformed(intake, "requests are multiplexed");
 		if (intake->content_left != sizeof(intake->begin))
 			return malformed(intake,
@@ -132,11 +140,11 @@ static enum intake_result header_done(struct intake *intake)
 		intake->begin_length = 0;
 		return INTAKE_MORE;
 	case RECORD_PARAMS:
-		if (intake->phase != PHASE_PARAMETERS)
+		if (intake->part != PART_PARAMETERS)
 			return malformed(intake, "PARAMS out of order");
 		break;
 	case RECORD_STDIN:
-		if (intake->phase != PHASE_BODY)
+		if (intake->part != PART_BODY)
 			return malformed(intake, "STDIN out of order");
 		break;
 	case RECORD_ABORT_REQUEST:
@@ -149,6 +157,16 @@ static enum intake_result header_done(struct intake *intake)
 	return INTAKE_MORE;
 }
 
+static void keep(struct intake *intake, struct buf *buf, const char *bytes,
+		 size_t length)
+{
+	if (intake->no_room)
+		return;
+	buf_append(buf, bytes, length);
+	if (buf_error(buf) == ERR_OUT_OF_MEMORY)
+		intake_discard(intake);
+}
+
 static void take_content(struct intake *intake, const char *bytes,
 			 size_t length)
 {
@@ -158,10 +176,10 @@ static void take_content(struct intake *intake, const char *bytes,
 		intake->begin_length += length;
 		break;
 	case RECORD_PARAMS:
-		buf_append(&intake->parameters, bytes, length);
+		keep(intake, &intake->parameters, bytes, length);
 		break;
 	case RECORD_STDIN:
-		buf_append(&intake->body, bytes, length);
+		keep(intake, &intake->body, bytes, length);
 		break;
 	default:
 		break;
@@ -173,46 +191,35 @@ static enum intake_result begin_done(struct intake *intake)
 	if ((intake->begin[0] << 8 | intake->begin[1]) != ROLE_RESPONDER)
 		return malformed(intake, "the role is not RESPONDER");
 	intake->keep_connection = intake->begin[2] & FLAG_KEEP_CONNECTION;
-	intake->phase = PHASE_PARAMETERS;
+	intake->part = PART_PARAMETERS;
 	return INTAKE_MORE;
+}
+
+/* Whether there was more than its ceiling; it is empty then. */
+static bool is_too_large(struct buf *buf)
+{
+	if (buf_error(buf) == ERR_OK)
+		return false;
+	buf_deinit(buf);
+	return true;
 }
 
 static enum intake_result parameters_done(struct intake *intake)
 {
-	struct span pairs = buf_span(&intake->parameters);
 	const char *fault;
 
-	switch (buf_error(&intake->parameters)) {
-	case ERR_OK:
-		break;
-	case ERR_OUT_OF_MEMORY:
-		return malformed(intake, "no memory for the parameters");
-	default:
-		intake->parameters_too_large = true;
-		buf_deinit(&intake->parameters);
-		pairs.length = 0;
-		break;
-	}
-	fault = pairs_fault(pairs);
+	intake->parameters_too_large = is_too_large(&intake->parameters);
+	fault = pairs_fault(buf_span(&intake->parameters));
 	if (fault != NULL)
 		return malformed(intake, fault);
-	intake->phase = PHASE_BODY;
+	intake->part = PART_BODY;
 	return INTAKE_MORE;
 }
 
 static enum intake_result body_done(struct intake *intake)
 {
-	switch (buf_error(&intake->body)) {
-	case ERR_OK:
-		break;
-	case ERR_OUT_OF_MEMORY:
-		return malformed(intake, "no memory for the body");
-	default:
-		intake->body_too_large = true;
-		buf_deinit(&intake->body);
-		break;
-	}
-	intake->phase = PHASE_WHOLE;
+	intake->body_too_large = is_too_large(&intake->body);
+	intake->part = PART_WHOLE;
 	return INTAKE_WHOLE;
 }
 

@@ -29,6 +29,7 @@ struct intake {
 	bool keep_connection;
 	bool parameters_too_large; /* then parameters is empty */
 	bool body_too_large;       /* then body is empty */
+	bool no_room;              /* for either: then both are empty */
 	struct buf parameters;     /* name-value pairs, checked (section 3.4) */
 	struct buf body;
 
@@ -42,7 +43,7 @@ struct intake {
 	size_t padding_left;
 	unsigned char begin[8]; /* the body of FCGI_BEGIN_REQUEST */
 	size_t begin_length;
-	int phase;
+	int part;
 };
 
 void intake_init(struct intake *intake, size_t body_max_bytes);
@@ -54,6 +55,12 @@ void intake_deinit(struct intake *intake);
  */
 enum intake_result intake_feed(struct intake *intake, const char *bytes,
 			       size_t length, size_t *used_r);
+
+/*
+ * There is no room for this request: forgets what came of it, and keeps
+ * nothing of what still comes, so that it can be answered when it is whole.
+ */
+void intake_discard(struct intake *intake);
 
 /* Makes ready for the next request. The buffers keep their memory. */
 void intake_reset(struct intake *intake);

@@ -25,7 +25,7 @@ enum {
 	LINE_BYTES = 4096,
 	/* Where a string must have ended, for what follows it to fit. */
 	SHORT_STRING_BYTES = 320,
-	TARGET_END = LINE_BYTES - 160,
+	TARGET_END = LINE_BYTES - 192,
 	DETAIL_END = LINE_BYTES - 2, /* "}" and the newline */
 	ESCAPED_BYTES = sizeof("\\u0000"),
 };
@@ -256,6 +256,7 @@ void log_request(const struct log_request *request)
 	append_number(&line, "status", request->status);
 	append_number(&line, "body_bytes", (int64_t)request->body_bytes);
 	append_number(&line, "duration_us", request->duration_us);
+	append_short_member(&line, "end", span_of(request->end));
 	end_line(&line);
 	errno = saved_errno;
 }

@@ -29,9 +29,10 @@ struct log_request {
 	const char *request_id;
 	struct span method;
 	struct span target;
-	int status;
+	int status; /* 0: it came to none */
 	uint64_t body_bytes;
 	int64_t duration_us;
+	const char *end; /* "sent", or why it was not */
 };
 
 /* Writes a line of the request log, at level info. Any thread. */

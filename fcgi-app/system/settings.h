@@ -31,6 +31,7 @@ struct settings {
 	long max_connections;
 	long body_limit_bytes;
 	long stall_timeout_secs;
+	long request_timeout_secs;
 	int log_level;    /* enum log_level */
 	int log_requests; /* boolean */
 	int sandbox;      /* boolean */

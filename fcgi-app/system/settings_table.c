@@ -53,6 +53,8 @@ const struct setting settings_table[] = {
 		  16777216, "bytes of a request body at most") },
 	{ INTEGER("BUZON_STALL_TIMEOUT", stall_timeout_secs, "10", 1, 600,
 		  "seconds that a request may stall") },
+	{ INTEGER("BUZON_REQUEST_TIMEOUT", request_timeout_secs, "60", 1, 3600,
+		  "seconds for a request to come in whole") },
 	{ CHOICE("BUZON_LOG_LEVEL", log_level, "info",
 		 "least important lines that are logged"),
 	  .choices = { [LOG_ERROR] = "error",

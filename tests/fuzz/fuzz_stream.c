@@ -57,7 +57,7 @@ static void check_codec(const struct intake *intake)
 {
 	struct span rest = buf_span(&intake->parameters), name, value;
 	struct codec_request *request =
-		codec_decode(get_codec(), intake->request_id, rest);
+		codec_decode(get_codec(), rest);
 	char *const *parameter;
 
 	assert(request != NULL);

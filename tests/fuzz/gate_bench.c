@@ -5,18 +5,16 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../unit/store_fake.h"
 #include "system/log.h"
-#include "gate/connections.h"
+#include "gate/sessions.h"
 
 /* What outlives one run: descriptors, which cost the most. */
 static struct {
 	int epoll_fd;
-	int wake_fd;
 	struct codec *codec;
 } lasting;
 
@@ -35,7 +33,7 @@ ssize_t __wrap_getrandom(void *bytes, size_t length, unsigned flags);
 void __wrap_workers_continue(struct workers *workers, struct exchange *exchange)
 {
 	(void)workers;
-	connections_give_back(exchange, exchange->step(exchange, store));
+	serving_give_back(exchange, exchange->step(exchange, store));
 }
 
 enum err __wrap_workers_submit(struct workers *workers,
@@ -92,9 +90,8 @@ static void set_up_once(void)
 		return;
 	log_set_level(LOG_ERROR);
 	lasting.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	lasting.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	lasting.codec = codec_new();
-	assert(lasting.epoll_fd >= 0 && lasting.wake_fd >= 0);
+	assert(lasting.epoll_fd >= 0);
 	assert(lasting.codec != NULL);
 }
 
@@ -110,23 +107,23 @@ static bool drain(int fd, struct buf *out)
 }
 
 /* Turns of the gate, as in gate.c, until nothing happens any more. */
-static void turn(struct connections *set, int fd, struct buf *out)
+static void turn(struct session_host *host, int fd, struct buf *out)
 {
 	struct epoll_event event;
 	bool moved = true;
 
 	while (moved) {
-		int count = epoll_wait(set->epoll_fd, &event, 1, 0);
+		int count = epoll_wait(lasting.epoll_fd, &event, 1, 0);
 
-		connections_begin_turn(set);
-		moved = count > 0 || set->returned_first != NULL ||
-			!TAILQ_EMPTY(&set->queued);
+		sessions_begin_turn(host);
+		moved = count > 0 || host->serving.returns.first != NULL ||
+			!TAILQ_EMPTY(&host->ready);
 		if (count > 0)
-			connection_handle(event.data.ptr, event.events);
-		connections_take_returned(set);
-		connections_run_queued(set);
-		connections_expire(set);
-		connections_sweep(set);
+			session_handle(event.data.ptr, event.events);
+		sessions_continue_returned(host);
+		sessions_drive_ready(host);
+		sessions_expire(host);
+		sessions_sweep(host);
 		while (drain(fd, out))
 			moved = true;
 	}
@@ -143,7 +140,7 @@ static size_t push(int fd, struct span stream, size_t piece)
 	return sent > 0 ? (size_t)sent : 0;
 }
 
-static void talk(struct connections *set, struct span stream, size_t piece,
+static void talk(struct session_host *host, struct span stream, size_t piece,
 		 struct buf *out)
 {
 	int fds[2];
@@ -151,18 +148,18 @@ static void talk(struct connections *set, struct span stream, size_t piece,
 
 	assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			  0, fds) == 0);
-	assert(connections_add(set, fds[0]));
+	assert(session_open(host, fds[0]));
 	while (stream.length > 0) {
 		sent = push(fds[1], stream, piece);
 		if (sent == 0)
 			break;
 		stream = span_from(stream, sent);
-		turn(set, fds[1], out);
+		turn(host, fds[1], out);
 	}
 	(void)shutdown(fds[1], SHUT_WR);
-	turn(set, fds[1], out);
+	turn(host, fds[1], out);
 	/* Nobody holds on to a connection whose peer has said all. */
-	assert(set->count == 0);
+	assert(host->count == 0);
 	close(fds[1]);
 }
 
@@ -173,22 +170,21 @@ size_t gate_bench_run(struct span stream, size_t piece, struct buf *out)
 		.body_limit_bytes = GATE_BENCH_BODY_MAX_BYTES,
 	};
 	struct store_fake *fake = store_fake_new();
-	struct connections set;
+	struct session_host host;
 	size_t stored;
 
 	set_up_once();
 	store = store_fake_open(fake);
 	for (int i = 0; i < GATE_BENCH_MESSAGES; i++)
 		(void)store_fake_add(fake, SPAN("ana"), SPAN("hola"));
-	assert(store != NULL && connections_init(&set));
-	set.epoll_fd = lasting.epoll_fd;
-	set.wake_fd = lasting.wake_fd;
-	set.codec = lasting.codec;
-	set.service = &service;
-	set.stall_timeout_ms = 3600 * 1000;
-	talk(&set, stream, piece, out);
+	assert(store != NULL && sessions_init(&host, lasting.epoll_fd));
+	host.serving.codec = lasting.codec;
+	host.serving.service = &service;
+	host.transport.body_max_bytes = service.body_limit_bytes;
+	host.stall_timeout_ms = host.request_timeout_ms = 3600 * 1000;
+	talk(&host, stream, piece, out);
 	assert(buf_error(out) == ERR_OK);
-	connections_deinit(&set);
+	sessions_deinit(&host);
 	stored = store_fake_count(fake) - GATE_BENCH_MESSAGES;
 	store_close(store);
 	store_fake_free(&fake);

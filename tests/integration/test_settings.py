@@ -72,6 +72,7 @@ WRONG_SETTINGS = [
     ("BUZON_BODY_LIMIT", "1023", ["1024", "16777216"]),
     ("BUZON_BODY_LIMIT", "128k", ["1024", "16777216"]),
     ("BUZON_STALL_TIMEOUT", "601", ["1", "600"]),
+    ("BUZON_REQUEST_TIMEOUT", "0", ["1", "3600"]),
     ("BUZON_LOG_LEVEL", "loud", ["error", "warning", "info", "debug"]),
     ("BUZON_LOG_REQUESTS", "yes", ["on", "off"]),
     ("BUZON_DB_PASSWORD_FILE", "/nonexistent/file", ["file"]),

@@ -16,6 +16,7 @@ from system import System
 from waiting import wait_until
 
 DRAIN_SECONDS = 10
+CUT = 75  # the exit status of a drain that left requests without an answer
 QUEUED = 32
 
 
@@ -201,6 +202,7 @@ def test_whoever_stalls_does_not_hold_it_up(fragile: System, replica: Replica) -
         replica.terminate()
         assert replica.wait(DRAIN_SECONDS) == 0
         assert time.monotonic() - start < DRAIN_SECONDS
+    assert '"event":"dropped","detail":"4 requests' in replica.log()
 
 
 def test_a_reader_that_never_reads_does_not_hold_it_up(
@@ -219,8 +221,9 @@ def test_a_reader_that_never_reads_does_not_hold_it_up(
             reader.read_record()
             start = time.monotonic()
             replica.terminate()
-            assert replica.wait(DRAIN_SECONDS) == 0
+            assert replica.wait(DRAIN_SECONDS) == CUT
             assert time.monotonic() - start < DRAIN_SECONDS
+            assert '"event":"cut_short","detail":"1 requests' in replica.log()
     finally:
         fragile.database.run(f"DELETE FROM message WHERE sender = '{sender}'")
 

@@ -141,18 +141,20 @@ static int64_t clock_ms(void)
 /* Waits for resume(); with a deadline, for that at the most. */
 static void wait_for_resume(struct run *run)
 {
+	const struct exchange_wait *wait = &run->exchange.wait;
 	struct timespec end;
 	bool resumed = true;
 
-	if (run->exchange.deadline_ms > 0)
-		run->answer->patience_ms =
-			run->exchange.deadline_ms - clock_ms();
+	if (wait->deadline_ms > 0)
+		run->answer->patience_ms = wait->deadline_ms - clock_ms();
 
 	if (run->ask->deadline_when_held != STORE_FAKE_OPEN) {
 		assert_true(store_fake_await_held(
 			run->bench->fake, run->ask->deadline_when_held, 1));
-		assert_true(run->exchange.deadline_ms > 0);
-		if (run->exchange.on_deadline(&run->exchange))
+		assert_true(wait->deadline_ms > 0);
+		assert_false(
+			wait->take_back(&run->exchange, EXCHANGE_DRAINING));
+		if (wait->take_back(&run->exchange, EXCHANGE_EXPIRED))
 			return;
 	}
 	clock_gettime(CLOCK_REALTIME, &end);
@@ -168,7 +170,7 @@ static void wait_for_resume(struct run *run)
 		fail_msg("%s: not resumed within %d s", run->ask->target,
 			 PATIENCE_SECS);
 	if (run->ask->deadline_too_late)
-		assert_false(run->exchange.on_deadline(&run->exchange));
+		assert_false(wait->take_back(&run->exchange, EXCHANGE_EXPIRED));
 }
 
 /* What the gate sends after EXCHANGE_DONE and EXCHANGE_MORE. */

@@ -354,12 +354,13 @@ static void writes_a_line_of_the_request_log(void **state)
 		.status = 201,
 		.body_bytes = UINT64_C(5000000000),
 		.duration_us = 1234,
+		.end = "sent",
 	};
 	struct json_object *line;
 
 	log_request(&request);
 	line = next_line(*state);
-	assert_int_equal(json_object_object_length(line), 9);
+	assert_int_equal(json_object_object_length(line), 10);
 	assert_string_equal(text_of(line, "level"), "info");
 	assert_string_equal(text_of(line, "event"), "request");
 	assert_string_equal(text_of(line, "request_id"), "id-1");
@@ -368,6 +369,7 @@ static void writes_a_line_of_the_request_log(void **state)
 	assert_int_equal(number_of(line, "status"), 201);
 	assert_int_equal(number_of(line, "body_bytes"), INT64_C(5000000000));
 	assert_int_equal(number_of(line, "duration_us"), 1234);
+	assert_string_equal(text_of(line, "end"), "sent");
 	json_object_put(line);
 
 	log_set_level(LOG_WARNING);
@@ -394,12 +396,14 @@ static void cuts_what_a_client_sent_and_keeps_the_numbers(void **state)
 		.status = 599,
 		.body_bytes = INT64_MAX,
 		.duration_us = INT64_MIN,
+		.end = "abandoned",
 	});
 	line = next_line(*state);
 	assert_string_equal(text_of(line, "request_id"), id);
 	assert_int_equal(number_of(line, "status"), 599);
 	assert_true(number_of(line, "body_bytes") == INT64_MAX);
 	assert_true(number_of(line, "duration_us") == INT64_MIN);
+	assert_string_equal(text_of(line, "end"), "abandoned");
 	json_object_put(line);
 	free(text);
 }

@@ -94,6 +94,7 @@ static void reads_every_setting(void **state)
 		"BUZON_CONNECTIONS=1000000",
 		"BUZON_BODY_LIMIT=1024",
 		"BUZON_STALL_TIMEOUT=600",
+		"BUZON_REQUEST_TIMEOUT=3600",
 		"BUZON_LOG_LEVEL=debug",
 		"BUZON_LOG_REQUESTS=on",
 		"BUZON_SANDBOX=off",
@@ -427,16 +428,16 @@ static void forgets_everything_at_the_end(void **state)
 static void prints_a_table_of_all_settings(void **state)
 {
 	static const char *const rows[] = {
-		"BUZON_DB_SOCKET",   "BUZON_DB_HOST",
-		"BUZON_DB_PORT",     "BUZON_DB_NAME",
-		"BUZON_DB_USER",     "BUZON_DB_PASSWORD",
-		"BUZON_DB_TLS",      "BUZON_DB_PASSWORD_FILE",
-		"BUZON_DB_TLS_CA",   "BUZON_DB_TIMEOUT",
-		"BUZON_WORKERS",     "BUZON_QUEUE",
-		"BUZON_APPEND_ROWS", "BUZON_CONNECTIONS",
-		"BUZON_BODY_LIMIT",  "BUZON_STALL_TIMEOUT",
-		"BUZON_LOG_LEVEL",   "BUZON_LOG_REQUESTS",
-		"BUZON_SANDBOX",
+		"BUZON_DB_SOCKET",       "BUZON_DB_HOST",
+		"BUZON_DB_PORT",         "BUZON_DB_NAME",
+		"BUZON_DB_USER",         "BUZON_DB_PASSWORD",
+		"BUZON_DB_TLS",          "BUZON_DB_PASSWORD_FILE",
+		"BUZON_DB_TLS_CA",       "BUZON_DB_TIMEOUT",
+		"BUZON_WORKERS",         "BUZON_QUEUE",
+		"BUZON_APPEND_ROWS",     "BUZON_CONNECTIONS",
+		"BUZON_BODY_LIMIT",      "BUZON_STALL_TIMEOUT",
+		"BUZON_REQUEST_TIMEOUT", "BUZON_LOG_LEVEL",
+		"BUZON_LOG_REQUESTS",    "BUZON_SANDBOX",
 	};
 	char *text = NULL;
 	size_t length = 0;
