@@ -22,7 +22,8 @@ static size_t size(const struct batch_item *first, size_t waiting,
 		if (count > 0 && bytes > BATCH_BYTES_MAX)
 			break;
 	}
-	return store == NULL ? count : store_append_size(store, count);
+	/* Without a store nobody knows how many it likes: one is right always. */
+	return store == NULL ? 1 : store_append_size(store, count);
 }
 
 static enum err run(struct batch *batch, struct store *store)

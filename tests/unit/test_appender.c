@@ -338,6 +338,26 @@ static void without_a_store_appends_fail_until_there_is_one(void **state)
 		assert_int_equal(sents[i].append.err, ERR_OK);
 }
 
+static void what_gathers_without_a_store_has_the_rows_it_wants(void **state)
+{
+	(void)state;
+	store_fake_prefer_powers_of_two(fake);
+	store_fake_hold(fake, STORE_FAKE_OPEN);
+	store_fake_fail(fake, STORE_FAKE_OPEN, 1, 1, ERR_OUT_OF_MEMORY);
+	start(QUEUE_MAX, ROWS_MAX);
+	submit(0, 77);
+	assert_true(store_fake_await_held(fake, STORE_FAKE_OPEN, 1));
+	store_fake_release(fake, STORE_FAKE_OPEN);
+	finish();
+	for (size_t i = 0; i < store_fake_calls(fake, STORE_FAKE_APPEND); i++) {
+		size_t rows = store_fake_batch(fake, STORE_FAKE_APPEND, i);
+
+		if (rows == 0 || (rows & (rows - 1)) != 0)
+			fail_msg("append %zu has %zu rows", i, rows);
+	}
+	assert_true(store_fake_count(fake) >= 76);
+}
+
 struct sender {
 	pthread_t thread;
 	size_t from, to;
@@ -394,6 +414,7 @@ int main(void)
 		TEST(what_waits_at_the_end_is_committed),
 		TEST(an_appender_that_had_nothing_to_do_ends),
 		TEST(without_a_store_appends_fail_until_there_is_one),
+		TEST(what_gathers_without_a_store_has_the_rows_it_wants),
 		TEST(many_threads_may_submit),
 	};
 
