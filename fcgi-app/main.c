@@ -136,7 +136,7 @@ static int serve(const struct settings *settings)
 		_exit(EX_OSERR);
 	if (result == GATE_CUT_SHORT)
 		_exit(EX_TEMPFAIL);
-	batcher_free(&service.appender);
+	appender_free(&service.appender);
 	batcher_free(&service.finder);
 	probe_free(&service.probe);
 	database_free(&database);

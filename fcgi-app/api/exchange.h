@@ -22,7 +22,7 @@ struct exchange;
 
 /* What all handlers share. It outlives every exchange. */
 struct service {
-	struct batcher *appender;
+	struct appender *appender;
 	struct batcher *finder;
 	struct probe *probe;
 	const char *hostname;

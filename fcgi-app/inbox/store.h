@@ -71,8 +71,8 @@ struct store_wait {
 
 struct store_operations {
 	size_t (*append_size)(size_t waiting);
-	enum err (*append)(struct store *store, struct store_append **rows,
-			   size_t count);
+	enum err (*append_rows)(struct store *store, struct store_append **rows,
+				size_t count);
 	enum err (*read)(struct store *store, const struct store_filter *filter,
 			 store_visit_fn *visit, void *context);
 	enum err (*find)(struct store *store, const uint64_t *ids, size_t count,
@@ -119,7 +119,7 @@ static inline size_t store_append_size(const struct store *store,
 static inline enum err store_append(struct store *store,
 				    struct store_append **rows, size_t count)
 {
-	return store->operations->append(store, rows, count);
+	return store->operations->append_rows(store, rows, count);
 }
 
 /*

@@ -94,7 +94,7 @@ static void close_store(struct store *store)
 
 static const struct store_operations operations = {
 	.append_size = store_mariadb_append_size,
-	.append = store_mariadb_append,
+	.append_rows = store_mariadb_append,
 	.read = store_mariadb_read,
 	.find = store_mariadb_find,
 	.find_start = store_mariadb_find_start,

@@ -24,7 +24,7 @@ enum err __wrap_workers_submit(struct workers *workers,
 			       struct exchange *exchange);
 void __wrap_workers_continue(struct workers *workers,
 			     struct exchange *exchange);
-enum err __wrap_appender_submit(struct batcher *appender,
+enum err __wrap_appender_submit(struct appender *appender,
 				struct append *append);
 enum err __wrap_finder_submit(struct batcher *finder, struct lookup *lookup);
 void __wrap_probe_ask(struct probe *probe, struct probe_question *question);
@@ -43,7 +43,8 @@ enum err __wrap_workers_submit(struct workers *workers,
 	return ERR_OK;
 }
 
-enum err __wrap_appender_submit(struct batcher *appender, struct append *append)
+enum err __wrap_appender_submit(struct appender *appender,
+				struct append *append)
 {
 	struct store_append *row = &append->row;
 

@@ -62,7 +62,7 @@ void bench_free(struct bench **bench)
 	struct bench *self = *bench;
 
 	store_fake_release_all(self->fake);
-	batcher_free(&self->service.appender);
+	appender_free(&self->service.appender);
 	batcher_free(&self->service.finder);
 	probe_free(&self->service.probe);
 	store_close(self->store);

@@ -397,7 +397,7 @@ static void fake_close(struct store *store)
 
 static const struct store_operations operations_all = {
 	.append_size = fake_append_all,
-	.append = fake_append,
+	.append_rows = fake_append,
 	.read = fake_read,
 	.find = fake_find,
 	.find_start = fake_find_start,
@@ -408,7 +408,7 @@ static const struct store_operations operations_all = {
 
 static const struct store_operations operations_power = {
 	.append_size = fake_append_power,
-	.append = fake_append,
+	.append_rows = fake_append,
 	.read = fake_read,
 	.find = fake_find,
 	.find_start = fake_find_start,

@@ -26,7 +26,7 @@ struct sent {
 };
 
 static struct store_fake *fake;
-static struct batcher *appender;
+static struct appender *appender;
 static struct sent sents[QUEUE_MAX + ROWS_MAX + 1];
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -83,7 +83,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	store_fake_release_all(fake);
-	batcher_free(&appender);
+	appender_free(&appender);
 	store_fake_free(&fake);
 	return 0;
 }
@@ -113,7 +113,7 @@ static void hold_one(void)
 static void finish(void)
 {
 	store_fake_release(fake, STORE_FAKE_APPEND);
-	batcher_free(&appender);
+	appender_free(&appender);
 	assert_null(appender);
 }
 
@@ -311,7 +311,7 @@ static void an_appender_that_had_nothing_to_do_ends(void **state)
 	(void)state;
 	start(1, 1);
 	finish();
-	batcher_free(&appender);
+	appender_free(&appender);
 	assert_int_equal(store_fake_calls(fake, STORE_FAKE_APPEND), 0);
 }
 

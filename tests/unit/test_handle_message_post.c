@@ -419,7 +419,7 @@ static void a_full_queue_is_overloaded(void **state)
 	assert_true(header_is(&answer, "Retry-After", "1"));
 	answer_deinit(&answer);
 	store_fake_release(bench->fake, STORE_FAKE_APPEND);
-	batcher_free(&bench->service.appender); /* before waiting is gone */
+	appender_free(&bench->service.appender); /* before waiting is gone */
 	assert_int_equal(store_fake_count(bench->fake), COUNT(waiting));
 }
 
