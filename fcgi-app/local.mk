@@ -70,8 +70,6 @@ libbuzon_a_SOURCES = \
 	fcgi-app/http/multipart.c \
 	fcgi-app/inbox/appender.c \
 	fcgi-app/inbox/appender.h \
-	fcgi-app/inbox/batcher.c \
-	fcgi-app/inbox/batcher.h \
 	fcgi-app/inbox/finder.c \
 	fcgi-app/inbox/finder.h \
 	fcgi-app/inbox/message.c \

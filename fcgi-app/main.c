@@ -137,7 +137,7 @@ static int serve(const struct settings *settings)
 	if (result == GATE_CUT_SHORT)
 		_exit(EX_TEMPFAIL);
 	appender_free(&service.appender);
-	batcher_free(&service.finder);
+	finder_free(&service.finder);
 	probe_free(&service.probe);
 	database_free(&database);
 	log_event(LOG_INFO, "stopped", NULL, "nothing is left to do");

@@ -23,7 +23,7 @@ struct exchange;
 /* What all handlers share. It outlives every exchange. */
 struct service {
 	struct appender *appender;
-	struct batcher *finder;
+	struct finder *finder;
 	struct probe *probe;
 	const char *hostname;
 	size_t body_limit_bytes;

@@ -159,7 +159,7 @@ static bool turn(struct gate *gate)
 	sessions_expire(host);
 	if (host->serving.draining)
 		drain(gate);
-	watcher_run(&gate->finder, host->transport.now_ms);
+	watcher_turn(&gate->finder, host->transport.now_ms);
 	sessions_sweep(host);
 	listener_resume(&gate->listener);
 	scheduling_adapt(&gate->scheduling, host->count);
@@ -230,7 +230,6 @@ static void stop(struct gate *gate)
 {
 	struct session_host *host = &gate->host;
 
-	watcher_detach(&gate->finder);
 	workers_free(&host->serving.workers);
 	sessions_deinit(host);
 	codec_free(&host->serving.codec);

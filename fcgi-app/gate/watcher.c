@@ -7,20 +7,15 @@
 
 #include "system/log.h"
 
-void watcher_attach(struct watcher *watcher, struct batcher *batcher,
+void watcher_attach(struct watcher *watcher, struct finder *finder,
 		    int epoll_fd, void (*wake)(void *context), void *context)
 {
-	*watcher = (struct watcher){ .batcher = batcher, .epoll_fd = epoll_fd };
-	batcher_attach(batcher, wake, context);
-}
-
-void watcher_detach(struct watcher *watcher)
-{
-	batcher_attach(watcher->batcher, NULL, NULL);
+	*watcher = (struct watcher){ .finder = finder, .epoll_fd = epoll_fd };
+	finder_attach(finder, wake, context);
 }
 
 /* False, with errno, where epoll has no memory for it. */
-static bool arm(struct watcher *watcher, const struct store_wait *wait)
+static bool arm_epoll(struct watcher *watcher, const struct store_wait *wait)
 {
 	struct epoll_event event = {
 		.events = EPOLLONESHOT | (wait->for_room ? EPOLLOUT : EPOLLIN),
@@ -35,39 +30,41 @@ static bool arm(struct watcher *watcher, const struct store_wait *wait)
 	       epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wait->fd, &event) == 0;
 }
 
-static void go_on(struct watcher *watcher, bool expired)
+static void continue_finder(struct watcher *watcher, bool expired)
 {
 	watcher->armed = false;
-	batcher_continue(watcher->batcher, expired);
+	finder_continue(watcher->finder, expired);
 }
 
 void watcher_handle(struct watcher *watcher)
 {
-	go_on(watcher, false);
+	/* What it is about may have expired meanwhile. */
+	if (watcher->armed)
+		continue_finder(watcher, false);
 }
 
-void watcher_run(struct watcher *watcher, int64_t now_ms)
+void watcher_turn(struct watcher *watcher, int64_t now_ms)
 {
-	const struct store_wait *wait = batcher_wait(watcher->batcher);
+	const struct store_wait *wait = finder_wait(watcher->finder);
 
 	if (wait != NULL && wait->until_ms <= now_ms)
-		go_on(watcher, true);
-	batcher_turn(watcher->batcher);
-	wait = batcher_wait(watcher->batcher);
+		continue_finder(watcher, true);
+	finder_turn(watcher->finder);
+	wait = finder_wait(watcher->finder);
 	if (wait == NULL || watcher->armed)
 		return;
-	watcher->armed = arm(watcher, wait);
+	watcher->armed = arm_epoll(watcher, wait);
 	if (!watcher->armed) {
 		log_event(LOG_ERROR, "internal", NULL,
 			  "epoll_ctl on the database's socket: %s",
 			  strerrordesc_np(errno));
-		go_on(watcher, true);
+		continue_finder(watcher, true);
 	}
 }
 
 int64_t watcher_next_expiry_ms(const struct watcher *watcher)
 {
-	const struct store_wait *wait = batcher_wait(watcher->batcher);
+	const struct store_wait *wait = finder_wait(watcher->finder);
 
 	return wait != NULL ? wait->until_ms : -1;
 }

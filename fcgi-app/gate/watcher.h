@@ -5,35 +5,36 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "inbox/batcher.h"
+#include "inbox/finder.h"
 
 /*
- * A batcher that is attached to the gate's loop: it asks the database in the
- * gate's thread, and epoll watches for the answer. For that thread alone.
+ * Runs the finder in the gate's loop: epoll watches the database's socket for
+ * it. For the gate's thread alone.
  */
 struct watcher {
-	struct batcher *batcher;
+	struct finder *finder;
 	int epoll_fd;
 	bool armed; /* epoll is to tell, once */
 };
 
 /*
- * wake, with context, has the loop take a turn; any thread calls it. Both the
- * batcher and epoll_fd stay the caller's, and outlive the watcher.
+ * Attaches the finder, which must be new, to the loop. wake, with context, has
+ * the loop take a turn; the finder's helper calls it. Finder and epoll_fd stay
+ * the caller's, and outlive the watcher.
  */
-void watcher_attach(struct watcher *watcher, struct batcher *batcher,
+void watcher_attach(struct watcher *watcher, struct finder *finder,
 		    int epoll_fd, void (*wake)(void *context), void *context);
 
-/* Where nothing is under way. */
-void watcher_detach(struct watcher *watcher);
-
-/* epoll has an event whose data.ptr is this watcher. */
+/* Epoll has an event whose data.ptr is this watcher. */
 void watcher_handle(struct watcher *watcher);
 
-/* Begins what was submitted, ends what took too long. Once in each turn. */
-void watcher_run(struct watcher *watcher, int64_t now_ms);
+/*
+ * Ends what took too long or what the helper has done, and begins what was
+ * submitted. To be called in each turn, after the events.
+ */
+void watcher_turn(struct watcher *watcher, int64_t now_ms);
 
-/* When watcher_run() is next of use without an event (ms), or -1. */
+/* When watcher_turn() is next of use without an event (ms), or -1. */
 int64_t watcher_next_expiry_ms(const struct watcher *watcher);
 
 #endif

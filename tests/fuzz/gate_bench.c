@@ -26,7 +26,7 @@ void __wrap_workers_continue(struct workers *workers,
 			     struct exchange *exchange);
 enum err __wrap_appender_submit(struct appender *appender,
 				struct append *append);
-enum err __wrap_finder_submit(struct batcher *finder, struct lookup *lookup);
+enum err __wrap_finder_submit(struct finder *finder, struct lookup *lookup);
 void __wrap_probe_ask(struct probe *probe, struct probe_question *question);
 ssize_t __wrap_getrandom(void *bytes, size_t length, unsigned flags);
 
@@ -62,7 +62,7 @@ static bool tell_found(const struct message *message, void *context)
 	return true;
 }
 
-enum err __wrap_finder_submit(struct batcher *finder, struct lookup *lookup)
+enum err __wrap_finder_submit(struct finder *finder, struct lookup *lookup)
 {
 	(void)finder;
 	lookup->err = store_find(store, &lookup->id, 1, tell_found, lookup);

@@ -30,10 +30,18 @@ struct run {
 	struct bench *bench;
 	const struct ask *ask;
 	struct answer *answer;
-	pthread_mutex_t mutex;
-	pthread_cond_t resumed;
-	bool was_resumed;
+	bool was_resumed; /* guarded by the bench's mutex */
 };
+
+static void wake(void *context)
+{
+	struct bench *bench = context;
+
+	pthread_mutex_lock(&bench->mutex);
+	bench->was_woken = true;
+	pthread_cond_signal(&bench->woken);
+	pthread_mutex_unlock(&bench->mutex);
+}
 
 struct bench *bench_new(void)
 {
@@ -54,6 +62,9 @@ struct bench *bench_new(void)
 	assert_non_null(bench->service.appender);
 	assert_non_null(bench->service.finder);
 	assert_non_null(bench->service.probe);
+	pthread_mutex_init(&bench->mutex, NULL);
+	pthread_cond_init(&bench->woken, NULL);
+	finder_attach(bench->service.finder, wake, bench);
 	return bench;
 }
 
@@ -63,12 +74,33 @@ void bench_free(struct bench **bench)
 
 	store_fake_release_all(self->fake);
 	appender_free(&self->service.appender);
-	batcher_free(&self->service.finder);
+	finder_free(&self->service.finder);
 	probe_free(&self->service.probe);
 	store_close(self->store);
 	store_fake_free(&self->fake);
+	pthread_cond_destroy(&self->woken);
+	pthread_mutex_destroy(&self->mutex);
 	free(self);
 	*bench = NULL;
+}
+
+void bench_turn_when_woken(struct bench *bench)
+{
+	struct timespec end;
+	bool woken;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += PATIENCE_SECS;
+	pthread_mutex_lock(&bench->mutex);
+	while (!bench->was_woken &&
+	       pthread_cond_timedwait(&bench->woken, &bench->mutex, &end) == 0)
+		;
+	woken = bench->was_woken;
+	bench->was_woken = false;
+	pthread_mutex_unlock(&bench->mutex);
+	if (!woken)
+		fail_msg("not woken within %d s", PATIENCE_SECS);
+	finder_turn(bench->service.finder);
 }
 
 void answer_init(struct answer *answer)
@@ -88,10 +120,23 @@ static void resume(struct exchange *exchange)
 {
 	struct run *run = (struct run *)exchange;
 
-	pthread_mutex_lock(&run->mutex);
+	pthread_mutex_lock(&run->bench->mutex);
 	run->was_resumed = true;
-	pthread_cond_signal(&run->resumed);
-	pthread_mutex_unlock(&run->mutex);
+	run->bench->was_woken = true;
+	pthread_cond_signal(&run->bench->woken);
+	pthread_mutex_unlock(&run->bench->mutex);
+}
+
+/* True once after each resume(). */
+static bool take_resumed(struct run *run)
+{
+	bool resumed;
+
+	pthread_mutex_lock(&run->bench->mutex);
+	resumed = run->was_resumed;
+	run->was_resumed = false;
+	pthread_mutex_unlock(&run->bench->mutex);
+	return resumed;
 }
 
 static size_t piece_bytes(struct exchange *exchange)
@@ -142,8 +187,6 @@ static int64_t clock_ms(void)
 static void wait_for_resume(struct run *run)
 {
 	const struct exchange_wait *wait = &run->exchange.wait;
-	struct timespec end;
-	bool resumed = true;
 
 	if (wait->deadline_ms > 0)
 		run->answer->patience_ms = wait->deadline_ms - clock_ms();
@@ -157,18 +200,9 @@ static void wait_for_resume(struct run *run)
 		if (wait->take_back(&run->exchange, EXCHANGE_EXPIRED))
 			return;
 	}
-	clock_gettime(CLOCK_REALTIME, &end);
-	end.tv_sec += PATIENCE_SECS;
-	pthread_mutex_lock(&run->mutex);
-	while (!run->was_resumed && resumed)
-		resumed = pthread_cond_timedwait(&run->resumed, &run->mutex,
-						 &end) == 0;
-	resumed = run->was_resumed;
-	run->was_resumed = false;
-	pthread_mutex_unlock(&run->mutex);
-	if (!resumed)
-		fail_msg("%s: not resumed within %d s", run->ask->target,
-			 PATIENCE_SECS);
+	finder_turn(run->bench->service.finder);
+	while (!take_resumed(run))
+		bench_turn_when_woken(run->bench);
 	if (run->ask->deadline_too_late)
 		assert_false(wait->take_back(&run->exchange, EXCHANGE_EXPIRED));
 }
@@ -240,8 +274,6 @@ void bench_serve(struct bench *bench, const struct ask *ask,
 	};
 	struct exchange *exchange = &run.exchange;
 
-	pthread_mutex_init(&run.mutex, NULL);
-	pthread_cond_init(&run.resumed, NULL);
 	answer_init(answer);
 	fill_request(&exchange->request, ask);
 	http_response_init(&exchange->response, BODY_MAX_BYTES);
@@ -251,8 +283,6 @@ void bench_serve(struct bench *bench, const struct ask *ask,
 	if (exchange->free_state != NULL)
 		exchange->free_state(exchange->state);
 	http_response_deinit(&exchange->response);
-	pthread_cond_destroy(&run.resumed);
-	pthread_mutex_destroy(&run.mutex);
 
 	buf_append_char(&answer->head, '\0');
 	buf_append_char(&answer->body, '\0');

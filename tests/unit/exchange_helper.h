@@ -2,6 +2,7 @@
 #ifndef BUZON_TESTS_EXCHANGE_HELPER_H
 #define BUZON_TESTS_EXCHANGE_HELPER_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -15,17 +16,27 @@
  * the steps to the end. For tests with cmocka, in the test's thread.
  */
 
-/* A service over a fake, with its own appender and probe. */
+/* A service over a fake, with its own appender, finder and probe. */
 struct bench {
 	struct store_fake *fake;
 	struct store *store; /* what a worker would have */
 	struct service service;
+	/* The test is the finder's loop; another thread wakes it. */
+	pthread_mutex_t mutex;
+	pthread_cond_t woken;
+	bool was_woken;
 };
 
 enum { BENCH_QUEUE_MAX = 4, BENCH_BODY_LIMIT = 131072 };
 
 struct bench *bench_new(void);
 void bench_free(struct bench **bench);
+
+/*
+ * Waits until another thread has something for the loop, then takes a turn of
+ * it. Fails the test where nothing comes.
+ */
+void bench_turn_when_woken(struct bench *bench);
 
 /* What was not sent is NULL. */
 struct ask {
