@@ -62,7 +62,7 @@ enum err store_mariadb_find(struct store *store, const uint64_t *ids,
 	return store_mariadb_select(mariadb, &query, visit, context);
 }
 
-static enum store_progress wait_for(struct mariadb_store *mariadb, int events)
+static enum store_progress set_wait(struct mariadb_store *mariadb, int events)
 {
 	MYSQL *connection = mariadb->connection;
 
@@ -75,9 +75,12 @@ static enum store_progress wait_for(struct mariadb_store *mariadb, int events)
 	return STORE_WAITING;
 }
 
-/* Before the first visit all of it can be done again by the call that waits. */
-static enum store_progress failed(struct mariadb_store *mariadb,
-				  enum err *err_r)
+/*
+ * Before the first visit all of it can be done again, by store_find(), unless
+ * the server has refused it.
+ */
+static enum store_progress fail_find(struct mariadb_store *mariadb,
+				     enum err *err_r)
 {
 	const struct store_mariadb_find *find = &mariadb->find;
 	enum store_mariadb_failure failure =
@@ -89,9 +92,13 @@ static enum store_progress failed(struct mariadb_store *mariadb,
 	return STORE_DONE;
 }
 
-/* events: what libmariadb waits for; none where its call is over. */
-static enum store_progress go_on(struct mariadb_store *mariadb, int events,
-				 enum err *err_r)
+/*
+ * Executes, then fetches row by row, until libmariadb waits for events, or all
+ * is over. events: what its last call waits for; 0: that call is over, and
+ * find->rc is what it came to.
+ */
+static enum store_progress advance_find(struct mariadb_store *mariadb,
+					int events, enum err *err_r)
 {
 	struct store_mariadb_find *find = &mariadb->find;
 
@@ -108,11 +115,11 @@ static enum store_progress go_on(struct mariadb_store *mariadb, int events,
 		events = mysql_stmt_fetch_start(&find->rc, find->statement);
 	}
 	if (events != 0)
-		return wait_for(mariadb, events);
+		return set_wait(mariadb, events);
 	store_mariadb_check_fit(mariadb, find->rc);
 	if (!find->executed || find->rc != MYSQL_NO_DATA ||
 	    mysql_stmt_free_result(find->statement) != 0)
-		return failed(mariadb, err_r);
+		return fail_find(mariadb, err_r);
 	*err_r = ERR_OK;
 	return STORE_DONE;
 }
@@ -139,7 +146,7 @@ enum store_progress store_mariadb_find_start(struct store *store,
 		return STORE_WOULD_BLOCK;
 	/* The IDs are in what it sends, whenever that is sent. */
 	events = mysql_stmt_execute_start(&find->rc, find->statement);
-	return go_on(mariadb, events, err_r);
+	return advance_find(mariadb, events, err_r);
 }
 
 enum store_progress store_mariadb_find_continue(struct store *store,
@@ -155,5 +162,5 @@ enum store_progress store_mariadb_find_continue(struct store *store,
 							find->statement, events)
 				: mysql_stmt_execute_cont(
 					  &find->rc, find->statement, events);
-	return go_on(mariadb, events, err_r);
+	return advance_find(mariadb, events, err_r);
 }
