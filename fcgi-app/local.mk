@@ -82,6 +82,7 @@ libbuzon_a_SOURCES = \
 	fcgi-app/inbox/store_mariadb_append.c \
 	fcgi-app/inbox/store_mariadb_bind.c \
 	fcgi-app/inbox/store_mariadb_connection.c \
+	fcgi-app/inbox/store_mariadb_failure.c \
 	fcgi-app/inbox/store_mariadb_find.c \
 	fcgi-app/inbox/store_mariadb_private.h \
 	fcgi-app/inbox/store_mariadb_read.c \

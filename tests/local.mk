@@ -121,6 +121,7 @@ mysql_fake_wraps = \
 	-Wl,--wrap=mysql_close \
 	-Wl,--wrap=mysql_errno \
 	-Wl,--wrap=mysql_error \
+	-Wl,--wrap=mysql_fetch_row \
 	-Wl,--wrap=mysql_free_result \
 	-Wl,--wrap=mysql_get_server_info \
 	-Wl,--wrap=mysql_get_socket \

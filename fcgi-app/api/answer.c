@@ -29,14 +29,18 @@ static const char *detail_of(enum err err)
 	case ERR_DATABASE_UNAVAILABLE:
 		return "The database does not answer. Nothing was stored. "
 		       "Try again in a second.";
+	case ERR_DATABASE_REFUSES:
+		return "The database answers but refuses this: it may be read "
+		       "only or full. Nothing was stored. It takes its "
+		       "administrator to mend that.";
 	case ERR_OVERLOADED:
 		return "More requests wait for the database than the queue "
 		       "holds. Nothing was stored. Try again in a second.";
 	case ERR_WRITE_UNCERTAIN:
 		return "The message may or may not be stored: the connection "
-		       "to the database was lost while it committed, or there "
-		       "was no memory for the answer. Send it again with the "
-		       "same Idempotency-Key.";
+		       "to the database was lost while it committed, the "
+		       "commit failed, or there was no memory for the answer. "
+		       "Send it again with the same Idempotency-Key.";
 	case ERR_OUT_OF_MEMORY:
 		return "There is no memory for this request. Nothing was "
 		       "stored.";

@@ -33,6 +33,20 @@ static bool take_back(struct exchange *exchange, enum exchange_interruption why)
 	return true;
 }
 
+static const char *body_of(enum err answer)
+{
+	switch (answer) {
+	case ERR_OK:
+		return "{\"status\":\"ok\",\"database\":\"ok\"}";
+	case ERR_DATABASE_REFUSES:
+		return "{\"status\":\"unavailable\","
+		       "\"database\":\"refuses to write\"}";
+	default:
+		return "{\"status\":\"unavailable\","
+		       "\"database\":\"does not answer\"}";
+	}
+}
+
 static enum exchange_outcome report(struct exchange *exchange,
 				    struct store *store)
 {
@@ -41,16 +55,11 @@ static enum exchange_outcome report(struct exchange *exchange,
 
 	(void)store;
 	response->content_type = "application/json";
-	if (health->question.answer == ERR_OK) {
-		buf_append_text(&response->body,
-				"{\"status\":\"ok\",\"database\":\"ok\"}");
-		return EXCHANGE_DONE;
+	if (health->question.answer != ERR_OK) {
+		response->status = 503;
+		buf_append_text(&response->headers, "Retry-After: 1\r\n");
 	}
-	response->status = 503;
-	buf_append_text(&response->headers, "Retry-After: 1\r\n");
-	buf_append_text(&response->body,
-			"{\"status\":\"unavailable\",\"database\":"
-			"\"does not answer\"}");
+	buf_append_text(&response->body, body_of(health->question.answer));
 	return EXCHANGE_DONE;
 }
 

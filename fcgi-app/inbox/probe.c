@@ -95,7 +95,8 @@ static void *work(void *argument)
 			store = probe->open(probe->context);
 		if (store != NULL)
 			err = store_ping(store);
-		pause_ms = err == ERR_OK ? 0 : longer(pause_ms);
+		pause_ms =
+			err == ERR_DATABASE_UNAVAILABLE ? longer(pause_ms) : 0;
 		answer(probe, err);
 	} while (wait(probe, pause_ms));
 	answer(probe, ERR_DATABASE_UNAVAILABLE);

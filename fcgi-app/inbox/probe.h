@@ -17,13 +17,13 @@ struct probe;
 struct probe_question {
 	void (*done)(
 		struct probe_question *question); /* by the probe's thread */
-	enum err answer;             /* ERR_OK or ERR_DATABASE_UNAVAILABLE */
+	enum err answer;             /* what store_ping() returned */
 	struct probe_question *next; /* the probe's own */
 };
 
 /*
- * Starts the thread. It asks once by itself at the start, and after an answer
- * that was no, again and again with growing pauses until the database is back.
+ * Starts the thread. It asks once by itself at the start, and where there was
+ * no answer, again and again with growing pauses until the database is back.
  * NULL when there is no memory or thread.
  */
 struct probe *probe_new(store_open_fn *open, void *context);

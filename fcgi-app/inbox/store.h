@@ -113,8 +113,10 @@ static inline size_t store_append_size(const struct store *store,
  * stores of the same database.
  *
  * ERR_OK: each row's result, id, date and replayed are set.
- * ERR_DATABASE_UNAVAILABLE, ERR_OUT_OF_MEMORY, ERR_INTERNAL: nothing is stored.
- * ERR_WRITE_UNCERTAIN: the connection was lost meanwhile; all or nothing is.
+ * ERR_DATABASE_UNAVAILABLE, ERR_DATABASE_REFUSES (it is read only, full or not
+ * set up), ERR_OUT_OF_MEMORY, ERR_INTERNAL: nothing is stored.
+ * ERR_WRITE_UNCERTAIN: the connection was lost meanwhile, or the commit failed;
+ * all or nothing is.
  */
 static inline enum err store_append(struct store *store,
 				    struct store_append **rows, size_t count)
@@ -131,9 +133,9 @@ static inline enum err store_append(struct store *store,
  * done. Whatever a read has seen, a later read sees with all that came before.
  * So to get all messages up to an ID, first see that ID, then read up to it.
  *
- * ERR_OK (also where visit ended it),
- * ERR_DATABASE_UNAVAILABLE, ERR_OUT_OF_MEMORY, ERR_INTERNAL; messages before
- * the error have been visited.
+ * ERR_OK (also where visit ended it), ERR_DATABASE_UNAVAILABLE,
+ * ERR_DATABASE_REFUSES, ERR_OUT_OF_MEMORY, ERR_INTERNAL; messages before the
+ * error have been visited.
  */
 static inline enum err store_read(struct store *store,
 				  const struct store_filter *filter,
@@ -191,7 +193,10 @@ static inline const struct store_wait *store_wait(const struct store *store)
 	return &store->wait;
 }
 
-/* Asks the database whether it answers. ERR_OK, ERR_DATABASE_UNAVAILABLE. */
+/*
+ * Asks the database whether it answers and takes messages. ERR_OK,
+ * ERR_DATABASE_UNAVAILABLE; ERR_DATABASE_REFUSES where it takes none.
+ */
 static inline enum err store_ping(struct store *store)
 {
 	return store->operations->ping(store);

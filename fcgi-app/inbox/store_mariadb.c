@@ -2,6 +2,7 @@
 #include "inbox/store_mariadb_private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "system/clock.h"
 
@@ -36,28 +37,40 @@ void database_watch(struct database *database, void (*on_away)(void *context),
 }
 
 /*
- * Reads a table of ours, so that a database that was never migrated does not
- * pass for a good one.
+ * Asks a table of ours, so that a database that was never migrated does not
+ * pass for a good one. (In newer servers read_only has names for values.)
  */
-static bool answers(struct mariadb_store *mariadb)
-{
-	int64_t began_ms = clock_now_ms();
-	MYSQL_RES *result;
+static const char sql_ask[] = "SELECT @@GLOBAL.read_only IN ('0', 'OFF') "
+			      "FROM append_lock WHERE id = 1";
 
-	if (mysql_query(mariadb->connection,
-			"SELECT id FROM append_lock WHERE id = 1") != 0) {
-		store_mariadb_failed(mariadb, NULL, began_ms);
-		return false;
-	}
-	result = mysql_store_result(mariadb->connection);
-	if (result == NULL) {
-		store_mariadb_failed(mariadb, NULL, began_ms);
-		return false;
-	}
-	mysql_free_result(result);
-	return true;
+/* Whether the server is read only, by the one row that it answered. */
+static enum err take_answer(MYSQL_RES *result)
+{
+	MYSQL_ROW row = mysql_fetch_row(result);
+
+	return row != NULL && row[0] != NULL && strcmp(row[0], "1") == 0
+		       ? ERR_OK
+		       : ERR_DATABASE_REFUSES;
 }
 
+static enum err ask(struct mariadb_store *mariadb)
+{
+	int64_t began_ms = clock_now_ms();
+	MYSQL_RES *result = NULL;
+	enum err err;
+
+	if (mysql_query(mariadb->connection, sql_ask) == 0)
+		result = mysql_store_result(mariadb->connection);
+	if (result == NULL)
+		return store_mariadb_read_error(
+			store_mariadb_failed(mariadb, NULL, began_ms));
+	err = take_answer(result);
+	mysql_free_result(result);
+	mariadb->refusal = 0;
+	return err;
+}
+
+/* A database that refuses is there: whoever wants what it does gets it. */
 static enum err ping(struct store *store)
 {
 	struct mariadb_store *mariadb = (struct mariadb_store *)store;
@@ -66,19 +79,17 @@ static enum err ping(struct store *store)
 
 	if (err != ERR_OK)
 		return err;
-	if (answers(mariadb)) {
-		store_mariadb_set_here(mariadb);
-		return ERR_OK;
-	}
+	err = ask(mariadb);
 	/* An old connection may have been cut while the database is well. */
-	if (was_open && mariadb->connection == NULL &&
-	    store_mariadb_connect(mariadb, false) == ERR_OK &&
-	    answers(mariadb)) {
+	if (err == ERR_DATABASE_UNAVAILABLE && was_open &&
+	    mariadb->connection == NULL &&
+	    store_mariadb_connect(mariadb, false) == ERR_OK)
+		err = ask(mariadb);
+	if (err == ERR_DATABASE_UNAVAILABLE)
+		store_mariadb_set_away(mariadb);
+	else
 		store_mariadb_set_here(mariadb);
-		return ERR_OK;
-	}
-	store_mariadb_set_away(mariadb);
-	return ERR_DATABASE_UNAVAILABLE;
+	return err;
 }
 
 static void close_store(struct store *store)

@@ -48,20 +48,25 @@ static size_t append_slot(size_t count)
 	return COUNTS_ALL + (count - COUNTS_ALL) / COUNTS_STEP - 1;
 }
 
-static MYSQL_STMT *prepare(struct mariadb_store *mariadb, size_t count)
+/* ERR_OK: the statement for so many rows is in *slot. */
+static enum err prepare(struct mariadb_store *mariadb, size_t count,
+			MYSQL_STMT **slot)
 {
-	MYSQL_STMT **slot = &mariadb->append_statements[append_slot(count)];
+	enum store_mariadb_failure failure;
 
 	if (*slot != NULL)
-		return *slot;
+		return ERR_OK;
 	buf_clear(&mariadb->sql);
 	buf_append_text(&mariadb->sql, sql_first_row);
 	for (size_t i = 1; i < count; i++)
 		buf_append_text(&mariadb->sql, sql_next_row);
 	buf_append_text(&mariadb->sql, sql_end);
-	return buf_error(&mariadb->sql) == ERR_OK
-		       ? store_mariadb_prepare(mariadb, slot)
-		       : NULL;
+	if (buf_error(&mariadb->sql) != ERR_OK)
+		return ERR_OUT_OF_MEMORY;
+	if (store_mariadb_prepare(mariadb, slot, &failure))
+		return ERR_OK;
+	return failure == FAILURE_REFUSED ? ERR_DATABASE_REFUSES
+					  : ERR_DATABASE_UNAVAILABLE;
 }
 
 static bool set_parameters(struct mariadb_store *mariadb,
@@ -114,7 +119,6 @@ static bool take_rows(struct mariadb_store *mariadb, MYSQL_STMT *statement,
 {
 	int rc = 0;
 
-	*fetched_r = 0;
 	if (!store_mariadb_bind_row(statement, &mariadb->row))
 		return false;
 	for (;;) {
@@ -131,11 +135,12 @@ static bool take_rows(struct mariadb_store *mariadb, MYSQL_STMT *statement,
 static bool execute(struct mariadb_store *mariadb, MYSQL_STMT *statement,
 		    struct store_append **rows, size_t count, size_t *fetched_r)
 {
-	bool good =
-		mysql_stmt_bind_param(statement, mariadb->parameters) == 0 &&
-		mysql_stmt_execute(statement) == 0 &&
-		take_rows(mariadb, statement, rows, count, fetched_r);
+	bool good;
 
+	*fetched_r = 0;
+	good = mysql_stmt_bind_param(statement, mariadb->parameters) == 0 &&
+	       mysql_stmt_execute(statement) == 0 &&
+	       take_rows(mariadb, statement, rows, count, fetched_r);
 	if (good)
 		mysql_stmt_free_result(statement);
 	return good;
@@ -156,6 +161,42 @@ static bool may_repeat(struct mariadb_store *mariadb,
 	return false;
 }
 
+/*
+ * A row that was returned may have been followed by the commit. Whatever is not
+ * known to undo that is uncertain.
+ */
+static enum err outcome(enum store_mariadb_failure failure, size_t fetched)
+{
+	switch (failure) {
+	case FAILURE_LOST:
+	case FAILURE_UNCERTAIN:
+		return ERR_WRITE_UNCERTAIN;
+	case FAILURE_UNKNOWN:
+		return fetched > 0 ? ERR_WRITE_UNCERTAIN
+				   : ERR_DATABASE_UNAVAILABLE;
+	case FAILURE_REFUSED:
+		return ERR_DATABASE_REFUSES;
+	case FAILURE_CONFLICT:
+	case FAILURE_LOCK_WAIT:
+	case FAILURE_UNDONE:
+		break;
+	}
+	return ERR_DATABASE_UNAVAILABLE;
+}
+
+static enum err check_count(struct mariadb_store *mariadb, size_t count,
+			    size_t fetched)
+{
+	if (fetched == count) {
+		mariadb->refusal = 0;
+		return ERR_OK;
+	}
+	log_event(LOG_ERROR, "internal", NULL,
+		  "%zu rows appended, %zu returned", count, fetched);
+	store_mariadb_disconnect(mariadb);
+	return ERR_WRITE_UNCERTAIN;
+}
+
 static enum err repeat_until_done(struct mariadb_store *mariadb,
 				  MYSQL_STMT *statement,
 				  struct store_append **rows, size_t count)
@@ -167,20 +208,11 @@ static enum err repeat_until_done(struct mariadb_store *mariadb,
 		enum store_mariadb_failure failure;
 		size_t fetched;
 
-		if (execute(mariadb, statement, rows, count, &fetched)) {
-			if (fetched == count)
-				return ERR_OK;
-			log_event(LOG_ERROR, "internal", NULL,
-				  "%zu rows appended, %zu returned", count,
-				  fetched);
-			store_mariadb_disconnect(mariadb);
-			return ERR_WRITE_UNCERTAIN;
-		}
+		if (execute(mariadb, statement, rows, count, &fetched))
+			return check_count(mariadb, count, fetched);
 		failure = store_mariadb_failed(mariadb, statement, began_ms);
-		if (failure == FAILURE_LOST)
-			return ERR_WRITE_UNCERTAIN;
 		if (!may_repeat(mariadb, failure, &conflicts, &lock_waits))
-			return ERR_DATABASE_UNAVAILABLE;
+			return outcome(failure, fetched);
 	}
 }
 
@@ -188,15 +220,15 @@ enum err store_mariadb_append(struct store *store, struct store_append **rows,
 			      size_t count)
 {
 	struct mariadb_store *mariadb = (struct mariadb_store *)store;
-	MYSQL_STMT *statement;
+	MYSQL_STMT **slot = &mariadb->append_statements[append_slot(count)];
 	enum err err = store_mariadb_connect(mariadb, true);
 
 	if (err != ERR_OK)
 		return err;
 	if (!set_parameters(mariadb, rows, count))
 		return ERR_OUT_OF_MEMORY;
-	statement = prepare(mariadb, count);
-	if (statement == NULL)
-		return ERR_DATABASE_UNAVAILABLE;
-	return repeat_until_done(mariadb, statement, rows, count);
+	err = prepare(mariadb, count, slot);
+	if (err != ERR_OK)
+		return err;
+	return repeat_until_done(mariadb, *slot, rows, count);
 }

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "inbox/store_mariadb_private.h"
 
-#include <errmsg.h>
-#include <mysqld_error.h>
 #include <poll.h>
 
 #include "system/clock.h"
 #include "system/log.h"
-
-/* Not in every mysqld_error.h, or not by one name. */
-enum { RECORD_CHANGED_SINCE_LAST_READ = 1020, INDEX_DOES_NOT_EXIST = 1176 };
 
 void store_mariadb_set_here(struct mariadb_store *mariadb)
 {
@@ -183,92 +178,18 @@ bool store_mariadb_ready(struct mariadb_store *mariadb)
 	return mariadb->never_waits;
 }
 
-/*
- * libmariadb's own errors are of the connection, whatever their words; and what
- * failed without an error may have happened.
- */
-static bool is_client_error(unsigned error)
-{
-	return error == 0 || (error >= CR_MIN_ERROR && error <= CR_MAX_ERROR) ||
-	       error >= CER_MIN_ERROR;
-}
-
-static enum store_mariadb_failure classify(unsigned error)
-{
-	switch (error) {
-	case ER_LOCK_DEADLOCK:
-	case RECORD_CHANGED_SINCE_LAST_READ:
-		return FAILURE_CONFLICT;
-	case ER_LOCK_WAIT_TIMEOUT:
-		return FAILURE_LOCK_WAIT;
-	default:
-		return is_client_error(error) ? FAILURE_LOST : FAILURE_REFUSED;
-	}
-}
-
-static const char *advice(unsigned error)
-{
-	switch (error) {
-	case ER_NO_SUCH_TABLE:
-	case ER_BAD_FIELD_ERROR:
-	case INDEX_DOES_NOT_EXIST:
-		return " (has sql/migrate been run on this database?)";
-	case ER_TABLEACCESS_DENIED_ERROR:
-	case ER_COLUMNACCESS_DENIED_ERROR:
-		return " (sql/migrate grants what this user needs)";
-	default:
-		return "";
-	}
-}
-
-enum store_mariadb_failure store_mariadb_failed(struct mariadb_store *mariadb,
-						MYSQL_STMT *statement,
-						int64_t began_ms)
-{
-	int64_t took_ms = clock_now_ms() - began_ms;
-	/* mysql_stmt_fetch() leaves its errors with the connection alone. */
-	bool of_statement =
-		statement != NULL && mysql_stmt_errno(statement) != 0;
-	unsigned error = of_statement ? mysql_stmt_errno(statement)
-				      : mysql_errno(mariadb->connection);
-	const char *text = of_statement ? mysql_stmt_error(statement)
-					: mysql_error(mariadb->connection);
-	enum store_mariadb_failure failure = classify(error);
-	int64_t timeout_ms =
-		mariadb->database->settings->db_timeout_secs * (int64_t)1000;
-
-	log_event(failure == FAILURE_CONFLICT ? LOG_DEBUG : LOG_WARNING,
-		  "database_error", NULL, "error %u after %lld ms: %s%s", error,
-		  (long long)took_ms, text, advice(error));
-	if (failure == FAILURE_CONFLICT || failure == FAILURE_LOCK_WAIT)
-		return failure;
-
-	/*
-	 * After a refusal too: a statement that the server has forgotten, or
-	 * a user whose rights have changed, is mended by a new connection.
-	 */
-	store_mariadb_disconnect(mariadb);
-	if (failure == FAILURE_LOST && took_ms >= timeout_ms * 9 / 10)
-		store_mariadb_set_away(mariadb);
-	return failure;
-}
-
-MYSQL_STMT *store_mariadb_prepare(struct mariadb_store *mariadb,
-				  MYSQL_STMT **slot)
+bool store_mariadb_prepare(struct mariadb_store *mariadb, MYSQL_STMT **slot,
+			   enum store_mariadb_failure *failure_r)
 {
 	struct span sql = buf_span(&mariadb->sql);
 	int64_t began_ms = clock_now_ms();
 
 	*slot = mysql_stmt_init(mariadb->connection);
-	if (*slot == NULL) {
-		store_mariadb_failed(mariadb, NULL, began_ms);
-		return NULL;
-	}
-	if (mysql_stmt_prepare(*slot, sql.data, sql.length) != 0) {
-		/* Closes the statement with the connection or here. */
-		store_mariadb_failed(mariadb, *slot, began_ms);
-		close_statement(slot);
-		return NULL;
-	}
-	return *slot;
+	if (*slot != NULL &&
+	    mysql_stmt_prepare(*slot, sql.data, sql.length) == 0)
+		return true;
+	/* Closes the statement with the connection or here. */
+	*failure_r = store_mariadb_failed(mariadb, *slot, began_ms);
+	close_statement(slot);
+	return false;
 }

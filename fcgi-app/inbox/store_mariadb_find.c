@@ -86,9 +86,9 @@ static enum store_progress fail_find(struct mariadb_store *mariadb,
 	enum store_mariadb_failure failure =
 		store_mariadb_failed(mariadb, find->statement, find->began_ms);
 
-	if (!find->visited && failure != FAILURE_REFUSED)
+	if (!find->visited && store_mariadb_may_read_again(failure))
 		return STORE_WOULD_BLOCK;
-	*err_r = ERR_DATABASE_UNAVAILABLE;
+	*err_r = store_mariadb_read_error(failure);
 	return STORE_DONE;
 }
 
@@ -120,6 +120,7 @@ static enum store_progress advance_find(struct mariadb_store *mariadb,
 	if (!find->executed || find->rc != MYSQL_NO_DATA ||
 	    mysql_stmt_free_result(find->statement) != 0)
 		return fail_find(mariadb, err_r);
+	mariadb->refusal = 0;
 	*err_r = ERR_OK;
 	return STORE_DONE;
 }

@@ -63,6 +63,7 @@ struct mariadb_store {
 	struct buf sql;
 	struct store_mariadb_find find;
 	bool never_waits; /* the connection is set up for calls that do not */
+	unsigned refusal; /* error that was last refused; 0 after a success */
 };
 
 /* What became of a statement that the database refused or did not answer. */
@@ -70,7 +71,10 @@ enum store_mariadb_failure {
 	FAILURE_LOST,      /* with the connection: what it did is unknown */
 	FAILURE_CONFLICT,  /* rolled back; the same again may well succeed */
 	FAILURE_LOCK_WAIT, /* the statement alone is undone: roll back first */
-	FAILURE_REFUSED,   /* not executed, and not to be had now */
+	FAILURE_UNDONE,    /* rolled back; it took too long */
+	FAILURE_REFUSED,   /* rolled back; the same again is refused again */
+	FAILURE_UNCERTAIN, /* at its commit: it may be done */
+	FAILURE_UNKNOWN,   /* not done if no row was returned, else it may be */
 };
 
 /*
@@ -102,12 +106,16 @@ enum store_mariadb_failure store_mariadb_failed(struct mariadb_store *mariadb,
 						MYSQL_STMT *statement,
 						int64_t began_ms);
 
+/* What a read that failed so is told as; and whether it may be tried again. */
+enum err store_mariadb_read_error(enum store_mariadb_failure failure);
+bool store_mariadb_may_read_again(enum store_mariadb_failure failure);
+
 /*
- * The statement in *slot, prepared from mariadb->sql where it was not yet. NULL
- * on an error, which store_mariadb_failed() has seen.
+ * Prepares a statement from mariadb->sql and puts it into *slot. False on an
+ * error, of which *failure_r tells what store_mariadb_failed() has seen.
  */
-MYSQL_STMT *store_mariadb_prepare(struct mariadb_store *mariadb,
-				  MYSQL_STMT **slot);
+bool store_mariadb_prepare(struct mariadb_store *mariadb, MYSQL_STMT **slot,
+			   enum store_mariadb_failure *failure_r) MUST_CHECK;
 
 /*
  * Set a parameter of a statement. What it points to outlives the execution; a

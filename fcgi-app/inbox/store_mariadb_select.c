@@ -30,7 +30,7 @@ void store_mariadb_check_fit(const struct mariadb_store *mariadb, int rc)
 			  (unsigned long long)mariadb->row.id);
 }
 
-enum result { DONE, FAILED, FAILED_MIDWAY };
+enum result { DONE, FAILED, FAILED_MIDWAY, FAILED_WITHOUT_MEMORY };
 
 static enum result fetch(struct mariadb_store *mariadb, MYSQL_STMT *statement,
 			 bool ids_only, store_visit_fn *visit, void *context)
@@ -52,18 +52,6 @@ static enum result fetch(struct mariadb_store *mariadb, MYSQL_STMT *statement,
 	return mysql_stmt_free_result(statement) == 0 ? DONE : FAILED_MIDWAY;
 }
 
-static MYSQL_STMT *prepare(struct mariadb_store *mariadb,
-			   const struct store_mariadb_query *query)
-{
-	if (*query->slot != NULL)
-		return *query->slot;
-	buf_clear(&mariadb->sql);
-	query->write_sql(&mariadb->sql, query->what);
-	return buf_error(&mariadb->sql) == ERR_OK
-		       ? store_mariadb_prepare(mariadb, query->slot)
-		       : NULL;
-}
-
 bool store_mariadb_bind_query(MYSQL_STMT *statement,
 			      const struct store_mariadb_query *query)
 {
@@ -73,10 +61,12 @@ bool store_mariadb_bind_query(MYSQL_STMT *statement,
 	return mysql_stmt_bind_param(statement, parameters) == 0;
 }
 
-static enum result execute(struct mariadb_store *mariadb, MYSQL_STMT *statement,
+static enum result execute(struct mariadb_store *mariadb,
 			   const struct store_mariadb_query *query,
 			   store_visit_fn *visit, void *context)
 {
+	MYSQL_STMT *statement = *query->slot;
+
 	if (!store_mariadb_bind_query(statement, query) ||
 	    mysql_stmt_execute(statement) != 0 ||
 	    !store_mariadb_bind_row(statement, &mariadb->row))
@@ -84,28 +74,52 @@ static enum result execute(struct mariadb_store *mariadb, MYSQL_STMT *statement,
 	return fetch(mariadb, statement, query->ids_only, visit, context);
 }
 
+/* Prepares its statement where that was not done yet, and executes it. */
+static enum result run(struct mariadb_store *mariadb,
+		       const struct store_mariadb_query *query,
+		       store_visit_fn *visit, void *context,
+		       enum store_mariadb_failure *failure_r)
+{
+	int64_t began_ms = clock_now_ms();
+	enum result result;
+
+	if (*query->slot == NULL) {
+		buf_clear(&mariadb->sql);
+		query->write_sql(&mariadb->sql, query->what);
+		if (buf_error(&mariadb->sql) != ERR_OK)
+			return FAILED_WITHOUT_MEMORY;
+		if (!store_mariadb_prepare(mariadb, query->slot, failure_r))
+			return FAILED;
+	}
+	result = execute(mariadb, query, visit, context);
+	if (result != DONE)
+		*failure_r =
+			store_mariadb_failed(mariadb, *query->slot, began_ms);
+	return result;
+}
+
 enum err store_mariadb_select(struct mariadb_store *mariadb,
 			      const struct store_mariadb_query *query,
 			      store_visit_fn *visit, void *context)
 {
+	enum store_mariadb_failure failure = FAILURE_UNKNOWN;
+
 	/* A connection that was cut meanwhile gets one more try. */
 	for (int tries = 0; tries < 2; tries++) {
-		int64_t began_ms = clock_now_ms();
-		enum store_mariadb_failure failure;
 		enum result result;
-		MYSQL_STMT *statement;
 
 		if (store_mariadb_connect(mariadb, true) != ERR_OK)
 			return ERR_DATABASE_UNAVAILABLE;
-		statement = prepare(mariadb, query);
-		if (statement == NULL)
-			return ERR_DATABASE_UNAVAILABLE;
-		result = execute(mariadb, statement, query, visit, context);
-		if (result == DONE)
+		result = run(mariadb, query, visit, context, &failure);
+		if (result == DONE) {
+			mariadb->refusal = 0;
 			return ERR_OK;
-		failure = store_mariadb_failed(mariadb, statement, began_ms);
-		if (failure == FAILURE_REFUSED || result == FAILED_MIDWAY)
+		}
+		if (result == FAILED_WITHOUT_MEMORY)
+			return ERR_OUT_OF_MEMORY;
+		if (result == FAILED_MIDWAY ||
+		    !store_mariadb_may_read_again(failure))
 			break;
 	}
-	return ERR_DATABASE_UNAVAILABLE;
+	return store_mariadb_read_error(failure);
 }

@@ -30,6 +30,7 @@
 	ERR(FULL, 500, "internal", "Internal error")                           \
 	ERR(DATABASE_UNAVAILABLE, 503, "database_unavailable",                 \
 	    "Database unavailable")                                            \
+	ERR(DATABASE_REFUSES, 503, "database_refuses", "Database refuses")     \
 	ERR(OVERLOADED, 503, "overloaded", "Overloaded")                       \
 	ERR(OUT_OF_MEMORY, 503, "overloaded", "Overloaded")                    \
 	ERR(WRITE_UNCERTAIN, 503, "write_uncertain", "Write uncertain")

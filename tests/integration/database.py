@@ -67,10 +67,7 @@ class Database:
 
     def disconnect(self, user: str) -> None:
         """Cuts every connection of this user."""
-        ids = self.run(
-            f"SELECT id FROM information_schema.processlist WHERE user = '{user}'"
-        )
-        for (connection,) in ids:
+        for connection in self.connection_ids(user):
             try:
                 self.run(f"KILL CONNECTION {connection}")
             except DatabaseError as error:
@@ -79,10 +76,14 @@ class Database:
                     raise
 
     def connections(self, user: str) -> int:
-        return self.number(
-            "SELECT COUNT(*) FROM information_schema.processlist"
-            f" WHERE user = '{user}'"
+        return len(self.connection_ids(user))
+
+    def connection_ids(self, user: str) -> set[int]:
+        """Of those that are open now; a new connection has a new one."""
+        rows = self.run(
+            f"SELECT id FROM information_schema.processlist WHERE user = '{user}'"
         )
+        return {int(connection) for (connection,) in rows}
 
     def waiting_for_lock(self) -> int:
         """How many transactions wait for a row lock at this moment."""

@@ -3,7 +3,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -258,3 +258,66 @@ def test_a_killed_connection_is_no_error_for_a_read(fragile: System) -> None:
                 lambda: fragile.database.connections(PROGRAM_USER) == 0, 5, "they are gone"
             )
             assert api.messages(From=sender) == [stored]
+
+
+@pytest.fixture
+def connected(fragile: System) -> Iterator[Replica]:
+    """A replica that has stored, looked up and listed, so its connections are there."""
+    with Replica(fragile, BUZON_WORKERS="1") as replica, replica.api() as api:
+        stored = api.store(unique(), "warm")
+        assert api.messages(ID=stored["ID"]) == [stored]
+        assert works(api)
+        yield replica
+
+
+def lines_of(replica: Replica, error: int) -> int:
+    return replica.log().count(f"error {error} ")
+
+
+def test_a_read_only_server_refuses_and_is_read(
+    fragile: System, connected: Replica
+) -> None:
+    database = fragile.database
+    with connected.api() as api:
+        stored = api.store(unique(), "x")
+        before = database.connection_ids(PROGRAM_USER)
+        database.run("SET GLOBAL read_only = 1")
+        try:
+            for _ in range(3):
+                answer = api.post_message("a", "b")
+                assert_problem(answer, 503, "database_refuses")
+                assert "Nothing was stored" in answer.json()["detail"]
+                health = api.get("/api/health")
+                assert health.status == 503
+                assert health.json() == {
+                    "status": "unavailable",
+                    "database": "refuses to write",
+                }
+                assert api.messages(From=stored["From"]) == [stored]
+                assert api.messages(ID=stored["ID"]) == [stored]
+        finally:
+            database.run("SET GLOBAL read_only = 0")
+        assert works(api)
+        assert database.connection_ids(PROGRAM_USER) == before
+    assert lines_of(connected, 1290) == 1
+    assert "database_away" not in connected.log()
+
+
+def test_a_table_that_is_missing_is_no_silence(
+    fragile: System, connected: Replica
+) -> None:
+    database = fragile.database
+    before = database.connection_ids(PROGRAM_USER)
+    with connected.api() as api:
+        database.run("RENAME TABLE message TO message_elsewhere")
+        try:
+            for _ in range(3):
+                assert_problem(api.post_message("a", "b"), 503, "database_refuses")
+                assert_problem(api.get("/api/message"), 503, "database_refuses")
+                assert_problem(api.get(query(ID=1)), 503, "database_refuses")
+        finally:
+            database.run("RENAME TABLE message_elsewhere TO message")
+        assert works(api)
+    assert database.connection_ids(PROGRAM_USER) == before
+    # One line of each: who appends, who lists, who looks up.
+    assert lines_of(connected, 1146) == 3

@@ -113,7 +113,7 @@ def test_a_full_disk_refuses_and_recovers_without_help(
         with Ballast(data_of(system)):
             ids, codes = post_until_refused(api, sender)
             assert api.get("/api/test").status == 200
-        assert set(codes) <= {"database_unavailable", "write_uncertain"}
+        assert set(codes) <= {"database_refuses", "database_unavailable", "write_uncertain"}
         was = small_disk.pid
         wait_until(lambda: looked_after(small_disk), 60, "MariaDB answers")
         wait_until(

@@ -31,6 +31,7 @@ MANY = 20  # enough for another way of scheduling
 # The answers to a fault of ours or the database's.
 REFUSALS = {
     (500, "internal"),
+    (503, "database_refuses"),
     (503, "database_unavailable"),
     (503, "overloaded"),
     (503, "write_uncertain"),

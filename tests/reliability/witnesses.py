@@ -28,7 +28,7 @@ ANSWER_SECONDS = 30
 GIVE_UP_SECONDS = 60
 
 # Of these codes API.md says that nothing was stored.
-NOT_STORED = ("database_unavailable", "overloaded")
+NOT_STORED = ("database_refuses", "database_unavailable", "overloaded")
 
 
 @dataclass

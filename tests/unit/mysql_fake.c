@@ -50,7 +50,7 @@ static struct {
 		size_t number; /* the call from 0 */
 		int events;    /* 0: none */
 	} waits[MYSQL_FAKE_CALLS];
-	bool tls;
+	bool tls, read_only;
 	struct connection *connections[CONNECTIONS_MAX];
 	struct statement *statements;
 	size_t open;
@@ -76,6 +76,7 @@ unsigned __wrap_mysql_errno(MYSQL *mysql);
 const char *__wrap_mysql_error(MYSQL *mysql);
 int __wrap_mysql_query(MYSQL *mysql, const char *sql);
 MYSQL_RES *__wrap_mysql_store_result(MYSQL *mysql);
+MYSQL_ROW __wrap_mysql_fetch_row(MYSQL_RES *result);
 void __wrap_mysql_free_result(MYSQL_RES *result);
 my_bool __wrap_mysql_rollback(MYSQL *mysql);
 MYSQL_STMT *__wrap_mysql_stmt_init(MYSQL *mysql);
@@ -133,6 +134,11 @@ void mysql_fake_wait(enum mysql_fake_call call, size_t nth, int events)
 {
 	fake.waits[call].number = fake.calls[call] + nth - 1;
 	fake.waits[call].events = events;
+}
+
+void mysql_fake_set_read_only(bool read_only)
+{
+	fake.read_only = read_only;
 }
 
 void mysql_fake_use_tls(void)
@@ -387,6 +393,16 @@ MYSQL_RES *__wrap_mysql_store_result(MYSQL *mysql)
 		return NULL;
 	fake.open++;
 	return calloc(1, sizeof(MYSQL_RES));
+}
+
+MYSQL_ROW __wrap_mysql_fetch_row(MYSQL_RES *result)
+{
+	static char no[] = "0", yes[] = "1";
+	static char *row[1];
+
+	(void)result;
+	row[0] = fake.read_only ? no : yes;
+	return row;
 }
 
 void __wrap_mysql_free_result(MYSQL_RES *result)

@@ -70,6 +70,9 @@ void mysql_fake_hang_up(void);
  */
 void mysql_fake_wait(enum mysql_fake_call call, size_t nth, int events);
 
+/* The server says from now on that it is read only, or not any more. */
+void mysql_fake_set_read_only(bool read_only);
+
 /* Connections have TLS from now on. */
 void mysql_fake_use_tls(void);
 

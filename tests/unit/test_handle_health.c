@@ -10,6 +10,7 @@
 
 #define UP "{\"status\":\"ok\",\"database\":\"ok\"}"
 #define DOWN "{\"status\":\"unavailable\",\"database\":\"does not answer\"}"
+#define REFUSES "{\"status\":\"unavailable\",\"database\":\"refuses to write\"}"
 
 static int set_up(void **state)
 {
@@ -68,6 +69,18 @@ static void it_is_unavailable_while_the_database_is(void **state)
 	assert_health(bench, STORE_FAKE_OPEN, 200, UP);
 }
 
+static void it_is_unavailable_while_the_database_refuses_to_write(void **state)
+{
+	struct bench *bench = *state;
+
+	store_fake_fail(bench->fake, STORE_FAKE_PING, 1, 1,
+			ERR_DATABASE_REFUSES);
+	assert_health(bench, STORE_FAKE_OPEN, 503, REFUSES);
+	/* It is there: nobody asks again before somebody wants to know. */
+	assert_health(bench, STORE_FAKE_OPEN, 200, UP);
+	assert_int_equal(store_fake_calls(bench->fake, STORE_FAKE_PING), 3);
+}
+
 static void it_does_not_wait_longer_than_its_deadline(void **state)
 {
 	struct bench *bench = *state;
@@ -113,6 +126,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(it_is_well_when_the_database_answers),
 		TEST(it_is_unavailable_while_the_database_is),
+		TEST(it_is_unavailable_while_the_database_refuses_to_write),
 		TEST(it_does_not_wait_longer_than_its_deadline),
 		TEST(an_answer_on_its_way_comes_before_the_deadline),
 		TEST(it_asks_anew_each_time),

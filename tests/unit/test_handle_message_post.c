@@ -355,6 +355,8 @@ static const struct {
 } errors[] = {
 	{ ERR_DATABASE_UNAVAILABLE, 503, "\"code\":\"database_unavailable\"",
 	  "Nothing was stored" },
+	{ ERR_DATABASE_REFUSES, 503, "\"code\":\"database_refuses\"",
+	  "Nothing was stored" },
 	{ ERR_WRITE_UNCERTAIN, 503, "\"code\":\"write_uncertain\"",
 	  "may or may not be stored" },
 	{ ERR_OUT_OF_MEMORY, 503, "\"code\":\"overloaded\"",

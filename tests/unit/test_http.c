@@ -337,6 +337,7 @@ static void turns_a_response_into_a_problem(void **state)
 		{ ERR_INTERNAL, 500, "" },
 		/* every 503 says when to come back */
 		{ ERR_DATABASE_UNAVAILABLE, 503, "Retry-After: 1\r\n" },
+		{ ERR_DATABASE_REFUSES, 503, "Retry-After: 1\r\n" },
 		{ ERR_OVERLOADED, 503, "Retry-After: 1\r\n" },
 		{ ERR_WRITE_UNCERTAIN, 503, "Retry-After: 1\r\n" },
 	};

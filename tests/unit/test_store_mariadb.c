@@ -202,6 +202,7 @@ static void an_append_is_one_statement_behind_the_lock(void **state)
 
 #define UNAVAILABLE ERR_DATABASE_UNAVAILABLE
 #define UNCERTAIN ERR_WRITE_UNCERTAIN
+#define REFUSES ERR_DATABASE_REFUSES
 
 /* An append of two rows; three fetches are its end. */
 static const struct append_case {
@@ -234,20 +235,36 @@ static const struct append_case {
 	{ "lost: a row", MYSQL_FAKE_FETCH, 2, 1, 2013, UNCERTAIN, 1, 0, 2 },
 	{ "lost: all rows", MYSQL_FAKE_FETCH, 3, 1, 2013, UNCERTAIN, 1, 0, 2 },
 	{ "parameters", MYSQL_FAKE_BIND, 1, 1, 2036, UNCERTAIN, 0, 0, 2 },
-	{ "no table", MYSQL_FAKE_PREPARE, 1, 1, 1146, UNAVAILABLE, 0, 0, 2 },
-	{ "no right", MYSQL_FAKE_PREPARE, 1, 1, 1142, UNAVAILABLE, 0, 0, 2 },
+	{ "no table", MYSQL_FAKE_PREPARE, 1, 1, 1146, REFUSES, 0, 0, 1 },
+	{ "no right", MYSQL_FAKE_PREPARE, 1, 1, 1142, REFUSES, 0, 0, 1 },
 	{ "lost: prepare", MYSQL_FAKE_PREPARE, 1, 1, 2013, UNAVAILABLE, 0, 0,
 	  2 },
 	{ "prepare that may be tried again", MYSQL_FAKE_PREPARE, 1, 1, 1213,
 	  UNAVAILABLE, 0, 0, 1 },
 	{ "no memory", MYSQL_FAKE_STATEMENT_INIT, 1, 1, 1, UNAVAILABLE, 0, 0,
 	  2 },
-	{ "disk full", MYSQL_FAKE_EXECUTE, 1, 1, 1021, UNAVAILABLE, 1, 0, 2 },
-	{ "table full", MYSQL_FAKE_EXECUTE, 1, 1, 1114, UNAVAILABLE, 1, 0, 2 },
-	{ "read only", MYSQL_FAKE_EXECUTE, 1, 1, 1290, UNAVAILABLE, 1, 0, 2 },
+	{ "table full", MYSQL_FAKE_EXECUTE, 1, 1, 1114, REFUSES, 1, 0, 1 },
+	{ "table full: a row", MYSQL_FAKE_FETCH, 2, 1, 1114, REFUSES, 1, 0, 1 },
+	{ "read only", MYSQL_FAKE_EXECUTE, 1, 1, 1290, REFUSES, 1, 0, 1 },
+	{ "read only: end", MYSQL_FAKE_FETCH, 3, 1, 1290, REFUSES, 1, 0, 1 },
+	{ "no lock's row", MYSQL_FAKE_FETCH, 1, 1, 1048, REFUSES, 1, 0, 1 },
+	{ "no ID left", MYSQL_FAKE_FETCH, 1, 1, 1467, REFUSES, 1, 0, 1 },
+	{ "took too long", MYSQL_FAKE_EXECUTE, 1, 1, 1969, UNAVAILABLE, 1, 0,
+	  1 },
+	{ "took too long: a row", MYSQL_FAKE_FETCH, 2, 1, 1969, UNAVAILABLE, 1,
+	  0, 1 },
 	{ "not ready", MYSQL_FAKE_EXECUTE, 1, 1, 1047, UNAVAILABLE, 1, 0, 2 },
-	{ "table full: rows", MYSQL_FAKE_FETCH, 1, 1, 1114, UNAVAILABLE, 1, 0,
+	{ "disk full", MYSQL_FAKE_EXECUTE, 1, 1, 1021, UNAVAILABLE, 1, 0, 2 },
+	{ "disk full: no row", MYSQL_FAKE_FETCH, 1, 1, 1021, UNAVAILABLE, 1, 0,
 	  2 },
+	{ "disk full: a row", MYSQL_FAKE_FETCH, 2, 1, 1021, UNCERTAIN, 1, 0,
+	  2 },
+	{ "killed: a row", MYSQL_FAKE_FETCH, 2, 1, 1317, UNCERTAIN, 1, 0, 2 },
+	{ "commit: end", MYSQL_FAKE_FETCH, 3, 1, 1180, UNCERTAIN, 1, 0, 2 },
+	{ "commit: no row", MYSQL_FAKE_FETCH, 1, 1, 1180, UNCERTAIN, 1, 0, 2 },
+	{ "commit: execute", MYSQL_FAKE_EXECUTE, 1, 1, 1180, UNCERTAIN, 1, 0,
+	  2 },
+	{ "log of commits", MYSQL_FAKE_FETCH, 3, 1, 1026, UNCERTAIN, 1, 0, 2 },
 };
 
 static void an_append_that_fails_is_repeated_only_where_it_may(void **state)
@@ -455,18 +472,22 @@ static const struct find_case {
 	{ "lost", MYSQL_FAKE_EXECUTE, 1, 1, 2013, ERR_OK, 2, 2, 2 },
 	{ "lost twice", MYSQL_FAKE_EXECUTE, 1, 2, 2006, UNAVAILABLE, 2, 2, 0 },
 	{ "a deadlock", MYSQL_FAKE_EXECUTE, 1, 1, 1213, ERR_OK, 2, 1, 2 },
-	{ "refused", MYSQL_FAKE_EXECUTE, 1, 1, 1142, UNAVAILABLE, 1, 1, 0 },
+	{ "refused", MYSQL_FAKE_EXECUTE, 1, 1, 1142, REFUSES, 1, 1, 0 },
 	{ "lost: no row", MYSQL_FAKE_FETCH, 1, 1, 2013, ERR_OK, 2, 2, 2 },
-	{ "refused: no row", MYSQL_FAKE_FETCH, 1, 1, 1317, UNAVAILABLE, 1, 1,
+	{ "killed: no row", MYSQL_FAKE_FETCH, 1, 1, 1317, UNAVAILABLE, 1, 1,
 	  0 },
+	{ "took too long", MYSQL_FAKE_FETCH, 1, 1, 1969, UNAVAILABLE, 1, 1, 0 },
 	{ "lost: a row", MYSQL_FAKE_FETCH, 2, 1, 2013, UNAVAILABLE, 1, 1, 1 },
 	{ "lost: all rows", MYSQL_FAKE_FETCH, 3, 1, 2013, UNAVAILABLE, 1, 1,
 	  2 },
 	{ "lost: behind the rows", MYSQL_FAKE_FREE_RESULT, 1, 1, 2013,
 	  UNAVAILABLE, 1, 1, 2 },
-	{ "lost: prepare", MYSQL_FAKE_PREPARE, 1, 1, 2013, UNAVAILABLE, 0, 1,
-	  0 },
-	{ "no table", MYSQL_FAKE_PREPARE, 1, 1, 1146, UNAVAILABLE, 0, 1, 0 },
+	{ "lost: prepare", MYSQL_FAKE_PREPARE, 1, 1, 2013, ERR_OK, 1, 2, 2 },
+	{ "lost: prepare, twice", MYSQL_FAKE_PREPARE, 1, 2, 2013, UNAVAILABLE,
+	  0, 2, 0 },
+	{ "lost: no statement", MYSQL_FAKE_STATEMENT_INIT, 1, 1, 2008, ERR_OK,
+	  1, 2, 2 },
+	{ "no table", MYSQL_FAKE_PREPARE, 1, 1, 1146, REFUSES, 0, 1, 0 },
 };
 
 static void a_find_is_tried_again_only_before_the_first_visit(void **state)
@@ -693,12 +714,13 @@ static void a_ping_asks_once_more_over_a_new_connection(void **state)
 		int aways;
 	} cases[] = {
 		{ true, MYSQL_FAKE_QUERY, 1, 2006, ERR_OK, 2, 0 },
-		{ true, MYSQL_FAKE_QUERY, 1, 1146, ERR_OK, 2, 0 },
+		{ true, MYSQL_FAKE_QUERY, 1, 1047, ERR_OK, 2, 0 },
+		{ true, MYSQL_FAKE_QUERY, 1, 1146, REFUSES, 1, 0 },
 		{ true, MYSQL_FAKE_STORE_RESULT, 1, 2013, ERR_OK, 2, 0 },
 		{ true, MYSQL_FAKE_QUERY, 2, 2013, UNAVAILABLE, 2, 1 },
 		{ true, MYSQL_FAKE_QUERY, 1, 1205, UNAVAILABLE, 1, 1 },
 		{ false, MYSQL_FAKE_QUERY, 1, 2013, UNAVAILABLE, 1, 1 },
-		{ false, MYSQL_FAKE_QUERY, 1, 1146, UNAVAILABLE, 1, 1 },
+		{ false, MYSQL_FAKE_QUERY, 1, 1146, REFUSES, 1, 0 },
 	};
 
 	(void)state;
@@ -715,6 +737,22 @@ static void a_ping_asks_once_more_over_a_new_connection(void **state)
 		assert_int_equal(store_ping(store), ERR_OK);
 		assert_int_equal(aways, cases[i].aways);
 	}
+}
+
+/* It is there: what it does for readers, it goes on doing. */
+static void a_read_only_database_refuses_and_is_here(void **state)
+{
+	size_t visits = 0;
+
+	(void)state;
+	mysql_fake_set_read_only(true);
+	assert_int_equal(store_ping(store), REFUSES);
+	mysql_fake_set_rows(found, COUNT(found));
+	assert_int_equal(find(1, check_visit, &visits), ERR_OK);
+	assert_int_equal(aways, 0);
+	mysql_fake_set_read_only(false);
+	assert_int_equal(store_ping(store), ERR_OK);
+	assert_int_equal(mysql_fake_calls(MYSQL_FAKE_CONNECT), 1);
 }
 
 static void only_a_silent_database_is_away(void **state)
@@ -771,6 +809,7 @@ int main(void)
 		TEST(a_find_asks_again_for_the_last_to_fill_up),
 		TEST(while_it_is_away_only_ping_connects),
 		TEST(a_ping_asks_once_more_over_a_new_connection),
+		TEST(a_read_only_database_refuses_and_is_here),
 		TEST(only_a_silent_database_is_away),
 	};
 

@@ -140,12 +140,13 @@ static void it_waits_for_what_libmariadb_waits_for(void **state)
 	}
 }
 
-enum outcome { DONE, BLOCKS, UNAVAILABLE };
+enum outcome { DONE, BLOCKS, UNAVAILABLE, REFUSES };
 
 static const char *const outcome_names[] = {
 	"done",
 	"would block",
 	"database unavailable",
+	"database refuses",
 };
 
 static const struct failure {
@@ -158,8 +159,8 @@ static const struct failure {
 } failures[] = {
 	{ "a conflict", MYSQL_FAKE_EXECUTE, 1, 1213, BLOCKS, true },
 	{ "a conflict: end", MYSQL_FAKE_FETCH, 3, 1020, UNAVAILABLE, true },
-	{ "a refusal", MYSQL_FAKE_EXECUTE, 1, 1146, UNAVAILABLE, false },
-	{ "a refusal: rows", MYSQL_FAKE_FETCH, 1, 1114, UNAVAILABLE, false },
+	{ "a refusal", MYSQL_FAKE_EXECUTE, 1, 1146, REFUSES, true },
+	{ "killed: rows", MYSQL_FAKE_FETCH, 1, 1317, UNAVAILABLE, false },
 	{ "lost", MYSQL_FAKE_EXECUTE, 1, 2013, BLOCKS, false },
 	{ "lost: first row", MYSQL_FAKE_FETCH, 1, 2013, BLOCKS, false },
 	{ "lost: rows", MYSQL_FAKE_FETCH, 2, 2006, UNAVAILABLE, false },
@@ -189,6 +190,8 @@ static enum outcome run(const struct failure *failure)
 	assert_int_equal(progress, STORE_DONE);
 	if (err == ERR_OK)
 		return DONE;
+	if (err == ERR_DATABASE_REFUSES)
+		return REFUSES;
 	assert_int_equal(err, ERR_DATABASE_UNAVAILABLE);
 	return UNAVAILABLE;
 }
