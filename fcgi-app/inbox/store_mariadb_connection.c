@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "inbox/store_mariadb_private.h"
 
+#include <mysqld_error.h>
 #include <poll.h>
 
 #include "system/clock.h"
 #include "system/log.h"
+
+enum { LIMIT_PAUSE_FIRST_MS = 50, LIMIT_PAUSE_MAX_MS = 1000 };
 
 void store_mariadb_set_here(struct mariadb_store *mariadb)
 {
@@ -121,13 +124,64 @@ static bool set_options(MYSQL *connection, const struct settings *settings)
 	       set_session(connection, timeout_secs);
 }
 
+/*
+ * A limit of connections concerns the one who wants one more: it waits, a
+ * longer time each time, while the others serve on.
+ */
+static void meet_limit(struct mariadb_store *mariadb, unsigned error,
+		       const char *text)
+{
+	int64_t pause_ms = 2 * mariadb->limit_pause_ms;
+
+	if (pause_ms == 0)
+		pause_ms = LIMIT_PAUSE_FIRST_MS;
+	else if (pause_ms > LIMIT_PAUSE_MAX_MS)
+		pause_ms = LIMIT_PAUSE_MAX_MS;
+	mariadb->limit_pause_ms = pause_ms;
+	mariadb->no_connect_until_ms = clock_now_ms() + pause_ms;
+	if (atomic_exchange(&mariadb->database->limit, error) != error)
+		log_event(LOG_WARNING, "database_limit", NULL,
+			  "error %u: %s; requests that need one more "
+			  "connection get 503",
+			  error, text);
+}
+
+static void pass_limit(struct mariadb_store *mariadb)
+{
+	if (mariadb->limit_pause_ms == 0)
+		return;
+	mariadb->limit_pause_ms = 0;
+	mariadb->no_connect_until_ms = 0;
+	atomic_store(&mariadb->database->limit, 0);
+}
+
+static void fail_to_connect(struct mariadb_store *mariadb, unsigned error,
+			    const char *text)
+{
+	switch (error) {
+	case ER_CON_COUNT_ERROR:
+	case ER_TOO_MANY_USER_CONNECTIONS:
+	case ER_USER_LIMIT_REACHED:
+		meet_limit(mariadb, error, text);
+		return;
+	default:
+		break;
+	}
+	if (atomic_load(&mariadb->database->state) != DATABASE_AWAY)
+		log_event(LOG_WARNING, "database_connect_failed", NULL,
+			  "error %u: %s", error, text);
+	store_mariadb_set_away(mariadb);
+}
+
 static bool open_connection(struct mariadb_store *mariadb)
 {
 	const struct settings *settings = mariadb->database->settings;
 	MYSQL *connection = mysql_init(NULL);
 
-	if (connection == NULL)
+	if (connection == NULL) {
+		store_mariadb_set_away(mariadb);
 		return false;
+	}
 	if (!set_options(connection, settings) ||
 	    mysql_real_connect(connection,
 			       settings->db_socket != NULL ? NULL
@@ -135,13 +189,12 @@ static bool open_connection(struct mariadb_store *mariadb)
 			       settings->db_user, settings->db_password,
 			       settings->db_name, (unsigned)settings->db_port,
 			       settings->db_socket, 0) == NULL) {
-		if (atomic_load(&mariadb->database->state) != DATABASE_AWAY)
-			log_event(LOG_WARNING, "database_connect_failed", NULL,
-				  "error %u: %s", mysql_errno(connection),
-				  mysql_error(connection));
+		fail_to_connect(mariadb, mysql_errno(connection),
+				mysql_error(connection));
 		mysql_close(connection);
 		return false;
 	}
+	pass_limit(mariadb);
 	mariadb->connection = connection;
 	return true;
 }
@@ -155,10 +208,9 @@ enum err store_mariadb_connect(struct mariadb_store *mariadb, bool at_once)
 	}
 	if (at_once && atomic_load(&mariadb->database->state) == DATABASE_AWAY)
 		return ERR_DATABASE_UNAVAILABLE;
-	if (!open_connection(mariadb)) {
-		store_mariadb_set_away(mariadb);
+	if (clock_now_ms() < mariadb->no_connect_until_ms ||
+	    !open_connection(mariadb))
 		return ERR_DATABASE_UNAVAILABLE;
-	}
 	/* The one that asks waits for an answer before it says so. */
 	if (at_once)
 		store_mariadb_set_here(mariadb);

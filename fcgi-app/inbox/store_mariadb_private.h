@@ -23,7 +23,8 @@ enum database_state { DATABASE_UNKNOWN, DATABASE_HERE, DATABASE_AWAY };
 
 struct database {
 	const struct settings *settings;
-	atomic_int state;                       /* enum database_state */
+	atomic_int state;  /* enum database_state */
+	atomic_uint limit; /* error of the limit last met */
 	void (*_Atomic on_away)(void *context); /* NULL: nobody watches */
 	void *on_away_context;
 };
@@ -64,6 +65,8 @@ struct mariadb_store {
 	struct store_mariadb_find find;
 	bool never_waits; /* the connection is set up for calls that do not */
 	unsigned refusal; /* error that was last refused; 0 after a success */
+	int64_t limit_pause_ms; /* 0: no limit of connections was met */
+	int64_t no_connect_until_ms;
 };
 
 /* What became of a statement that the database refused or did not answer. */

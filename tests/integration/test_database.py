@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -321,3 +322,52 @@ def test_a_table_that_is_missing_is_no_silence(
     assert database.connection_ids(PROGRAM_USER) == before
     # One line of each: who appends, who lists, who looks up.
     assert lines_of(connected, 1146) == 3
+
+
+LIMIT = 4
+
+
+@pytest.fixture
+def limited(fragile: System, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Settings of a replica whose user may have LIMIT connections."""
+    user = unique("l").replace("-", "_")
+    accounts = f"{user}@'%', {user}@localhost"
+    (tmp_path / "password").write_text("secret")
+    fragile.database.run(
+        f"CREATE USER {accounts} IDENTIFIED BY 'secret'"
+        f" WITH MAX_USER_CONNECTIONS {LIMIT};"
+        f"GRANT SELECT, INSERT, UPDATE ON buzon.message TO {accounts};"
+        f"GRANT SELECT ON buzon.append_lock TO {accounts}"
+    )
+    yield {"BUZON_DB_USER": user, "BUZON_DB_PASSWORD_FILE": str(tmp_path / "password")}
+    fragile.database.run(f"DROP USER {accounts}")
+
+
+def test_a_limit_of_connections_stops_only_who_wants_one_more(
+    fragile: System, limited: dict[str, str]
+) -> None:
+    """The probe, the appender and two of eight listing threads have one each."""
+    with Replica(fragile, BUZON_WORKERS="8", **limited) as replica:
+        with replica.api() as api:
+            stored = api.store(unique(), "x")
+        answers: list[Answer] = []
+        with ThreadPoolExecutor(16) as pool:
+            for _ in range(20):
+                asked = [
+                    pool.submit(ask_apart, replica, lambda api: api.get(query(From=stored["From"])))
+                    for _ in range(16)
+                ]
+                answers += [answer.result() for answer in asked]
+                with replica.api() as api:
+                    assert api.get("/api/health").status == 200
+                    assert api.post_message("a", "b").status == 201
+        served = [answer for answer in answers if answer.status == 200]
+        assert served and {len(answer.json()) for answer in served} == {1}
+        refused = [answer for answer in answers if answer.status != 200]
+        assert refused, "the limit was not met"
+        for answer in refused:
+            assert_problem(answer, 503, "database_unavailable")
+            assert (answer.header("Retry-After") or "").isdigit()
+        assert "database_away" not in replica.log()
+        assert replica.log().count('"database_limit"') == 1
+        assert replica.log().count("max_user_connections") == 1

@@ -701,6 +701,62 @@ static void while_it_is_away_only_ping_connects(void **state)
 	}
 }
 
+static enum err append_to(struct store *other)
+{
+	struct store_append row = { .from = SPAN("a"), .content = SPAN("b") };
+	struct store_append *rows[] = { &row };
+
+	return store_append(other, rows, 1);
+}
+
+/* Tries again after 50 ms, 100 ms and so on; the others serve meanwhile. */
+static void a_limit_of_connections_is_one_store_s_matter(void **state)
+{
+	static const unsigned errors[] = { 1040, 1203, 1226 };
+	static const int64_t pauses_ms[] = {
+		50, 100, 200, 400, 800, 1000, 1000
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(errors); i++) {
+		struct store *other;
+
+		start_again();
+		other = store_mariadb_open(database);
+		assert_int_equal(append_to(other), ERR_OK);
+		mysql_fake_fail(MYSQL_FAKE_CONNECT, 1, ALWAYS, errors[i]);
+		for (size_t k = 0; k < COUNT(pauses_ms); k++) {
+			assert_int_equal(append(1), UNAVAILABLE);
+			mysql_fake_pass_ms(pauses_ms[k] - 1);
+			assert_int_equal(append(1), UNAVAILABLE);
+			assert_int_equal(mysql_fake_calls(MYSQL_FAKE_CONNECT),
+					 2 + k);
+			assert_int_equal(append_to(other), ERR_OK);
+			mysql_fake_pass_ms(1);
+		}
+		mysql_fake_fail(MYSQL_FAKE_CONNECT, 1, 0, 0);
+		assert_int_equal(append(1), ERR_OK);
+		assert_int_equal(aways, 0);
+		store_close(other);
+	}
+}
+
+/* Who asks whether it is there may be the one that is refused. */
+static void a_ping_that_meets_a_limit_tells_nobody(void **state)
+{
+	struct store *other = store_mariadb_open(database);
+
+	(void)state;
+	assert_int_equal(append_to(other), ERR_OK);
+	mysql_fake_fail(MYSQL_FAKE_CONNECT, 1, 1, 1040);
+	assert_int_equal(store_ping(store), UNAVAILABLE);
+	assert_int_equal(append_to(other), ERR_OK);
+	assert_int_equal(aways, 0);
+	mysql_fake_pass_ms(50);
+	assert_int_equal(store_ping(store), ERR_OK);
+	store_close(other);
+}
+
 /* An old connection may be cut while the database is well; a new one is not. */
 static void a_ping_asks_once_more_over_a_new_connection(void **state)
 {
@@ -808,6 +864,8 @@ int main(void)
 		TEST(each_set_of_filters_has_a_statement_of_its_own),
 		TEST(a_find_asks_again_for_the_last_to_fill_up),
 		TEST(while_it_is_away_only_ping_connects),
+		TEST(a_limit_of_connections_is_one_store_s_matter),
+		TEST(a_ping_that_meets_a_limit_tells_nobody),
 		TEST(a_ping_asks_once_more_over_a_new_connection),
 		TEST(a_read_only_database_refuses_and_is_here),
 		TEST(only_a_silent_database_is_away),
