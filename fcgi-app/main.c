@@ -22,6 +22,9 @@
 /* Where spawn-fcgi, systemd and others put the socket (FastCGI, 2.2). */
 enum { LISTEN_FD = 0 };
 
+/* How long the end waits for a database that hangs; a drain leaves 1.5 s. */
+enum { PROBE_PATIENCE_MS = 1000 };
+
 static const char how_to_start[] =
 	"buzon: there is no FastCGI socket on file descriptor 0.\n"
 	"It is started by a program that opens one, for example:\n"
@@ -138,9 +141,10 @@ static int serve(const struct settings *settings)
 		_exit(EX_TEMPFAIL);
 	appender_free(&service.appender);
 	finder_free(&service.finder);
-	probe_free(&service.probe);
-	database_free(&database);
 	log_event(LOG_INFO, "stopped", NULL, "nothing is left to do");
+	if (!probe_free(&service.probe, PROBE_PATIENCE_MS))
+		_exit(EXIT_SUCCESS);
+	database_free(&database);
 	return EXIT_SUCCESS;
 }
 

@@ -9,11 +9,13 @@ enum { PAUSE_FIRST_MS = 50, PAUSE_MAX_MS = 500 };
 
 struct probe {
 	pthread_mutex_t mutex;
-	pthread_cond_t woken;
+	pthread_cond_t woken;           /* something is to be done */
+	pthread_cond_t left;            /* over */
 	struct probe_question *waiting; /* for the next asking */
 	struct probe_question *asked;   /* for the answer that is on its way */
 	bool alarmed;
 	bool stopping;
+	bool over; /* the thread is done with all of this */
 	store_open_fn *open;
 	void *context;
 	pthread_t thread;
@@ -101,7 +103,19 @@ static void *work(void *argument)
 	} while (wait(probe, pause_ms));
 	answer(probe, ERR_DATABASE_UNAVAILABLE);
 	store_close(store);
+	pthread_mutex_lock(&probe->mutex);
+	probe->over = true;
+	pthread_cond_signal(&probe->left);
+	pthread_mutex_unlock(&probe->mutex);
 	return NULL;
+}
+
+static void release(struct probe *probe)
+{
+	pthread_cond_destroy(&probe->left);
+	pthread_cond_destroy(&probe->woken);
+	pthread_mutex_destroy(&probe->mutex);
+	free(probe);
 }
 
 struct probe *probe_new(store_open_fn *open, void *context)
@@ -117,11 +131,10 @@ struct probe *probe_new(store_open_fn *open, void *context)
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&probe->woken, &attributes);
+	pthread_cond_init(&probe->left, &attributes);
 	pthread_condattr_destroy(&attributes);
 	if (pthread_create(&probe->thread, NULL, work, probe) != 0) {
-		pthread_cond_destroy(&probe->woken);
-		pthread_mutex_destroy(&probe->mutex);
-		free(probe);
+		release(probe);
 		return NULL;
 	}
 	return probe;
@@ -167,19 +180,26 @@ bool probe_forget(struct probe *probe, struct probe_question *question)
 	return forgotten;
 }
 
-void probe_free(struct probe **probe)
+bool probe_free(struct probe **probe, long patience_ms)
 {
+	struct timespec end = in_ms(patience_ms);
 	struct probe *self = *probe;
+	bool over, in_time = true;
 
 	if (self == NULL)
-		return;
+		return true;
 	pthread_mutex_lock(&self->mutex);
 	self->stopping = true;
-	pthread_mutex_unlock(&self->mutex);
 	pthread_cond_signal(&self->woken);
+	while (!self->over && in_time)
+		in_time = pthread_cond_timedwait(&self->left, &self->mutex,
+						 &end) == 0;
+	over = self->over;
+	pthread_mutex_unlock(&self->mutex);
+	if (!over)
+		return false;
 	pthread_join(self->thread, NULL);
-	pthread_cond_destroy(&self->woken);
-	pthread_mutex_destroy(&self->mutex);
-	free(self);
+	release(self);
 	*probe = NULL;
+	return true;
 }

@@ -39,7 +39,12 @@ void probe_ask(struct probe *probe, struct probe_question *question);
  */
 bool probe_forget(struct probe *probe, struct probe_question *question);
 
-/* Answers what waits with ERR_DATABASE_UNAVAILABLE, ends the thread, frees. */
-void probe_free(struct probe **probe);
+/*
+ * Answers what waits with ERR_DATABASE_UNAVAILABLE, ends the thread, frees, and
+ * sets *probe to NULL. False where the thread has not ended in patience_ms, for
+ * the database hangs: then the probe is there as before and may be freed once
+ * more, but answers no new questions.
+ */
+bool probe_free(struct probe **probe, long patience_ms) MUST_CHECK;
 
 #endif

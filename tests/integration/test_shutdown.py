@@ -11,6 +11,7 @@ import pytest
 from database import Session
 from fastcgi import STDOUT, Connection, ConnectionEnded, FastcgiApi, encode, record
 from http_client import JSON, NDJSON, json_body, unique
+from mariadb_process import MariadbProcess
 from replica import Replica
 from system import System
 from waiting import wait_until
@@ -246,6 +247,21 @@ def test_without_a_database_it_ends_as_well(fragile: System) -> None:
             assert api.get("/api/message").status == 503
         replica.terminate()
         assert replica.wait(DRAIN_SECONDS) == 0
+
+
+def test_a_database_that_hangs_does_not_hold_it_up(
+    replica: Replica, mariadb: MariadbProcess
+) -> None:
+    """All is answered, and the probe still waits for what was asked."""
+    with replica.api() as api:
+        api.store(unique(), "warm")
+        mariadb.stop_moving()
+        assert api.get("/api/health").status == 503
+        start = time.monotonic()
+        replica.terminate()
+        assert replica.wait(DRAIN_SECONDS) == 0
+        assert time.monotonic() - start < DRAIN_SECONDS
+    assert "all requests were answered" in replica.log()
 
 
 def test_a_second_signal_changes_nothing(fragile: System, replica: Replica) -> None:

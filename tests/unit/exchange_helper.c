@@ -75,7 +75,7 @@ void bench_free(struct bench **bench)
 	store_fake_release_all(self->fake);
 	appender_free(&self->service.appender);
 	finder_free(&self->service.finder);
-	probe_free(&self->service.probe);
+	assert_true(probe_free(&self->service.probe, 20000));
 	store_close(self->store);
 	store_fake_free(&self->fake);
 	pthread_cond_destroy(&self->woken);

@@ -13,7 +13,7 @@
 #include "inbox/probe.h"
 #include "store_fake.h"
 
-enum { QUESTIONS = 5, PATIENCE_SECS = 20 };
+enum { QUESTIONS = 5, PATIENCE_SECS = 20, PATIENCE_MS = 20000 };
 
 struct asked {
 	struct probe_question question; /* first: done() casts */
@@ -50,7 +50,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	store_fake_release_all(fake);
-	probe_free(&probe);
+	assert_true(probe_free(&probe, PATIENCE_MS));
 	store_fake_free(&fake);
 	return 0;
 }
@@ -140,7 +140,7 @@ static void what_is_forgotten_is_not_answered(void **state)
 	assert_answered(1, ERR_OK);
 	assert_answered(2, ERR_OK);
 	assert_answered(4, ERR_OK);
-	probe_free(&probe);
+	assert_true(probe_free(&probe, PATIENCE_MS));
 	assert_int_equal(dones_of(0), 0);
 	assert_int_equal(dones_of(3), 0);
 }
@@ -195,7 +195,7 @@ static void an_alarm_makes_it_ask(void **state)
 
 static void *end(void *argument)
 {
-	probe_free(&probe);
+	assert_true(probe_free(&probe, PATIENCE_MS));
 	return argument;
 }
 
@@ -217,6 +217,24 @@ static void its_end_answers_what_waits(void **state)
 	assert_answered(0, ERR_OK);
 	/* Asked before the end or not, an answer came. */
 	assert_int_equal(dones_of(1), 1);
+	assert_int_equal(store_fake_calls(fake, STORE_FAKE_CLOSE), 1);
+}
+
+static void its_end_does_not_wait_for_a_database_that_hangs(void **state)
+{
+	(void)state;
+	start();
+	store_fake_hold(fake, STORE_FAKE_PING);
+	probe_ask(probe, &asked[0].question);
+	assert_true(store_fake_await_held(fake, STORE_FAKE_PING, 1));
+	assert_false(probe_free(&probe, 10));
+	assert_non_null(probe);
+	assert_int_equal(dones_of(0), 0);
+	store_fake_release(fake, STORE_FAKE_PING);
+	assert_answered(0, ERR_OK);
+	assert_true(probe_free(&probe, PATIENCE_MS));
+	assert_null(probe);
+	assert_int_equal(store_fake_calls(fake, STORE_FAKE_PING), 2);
 	assert_int_equal(store_fake_calls(fake, STORE_FAKE_CLOSE), 1);
 }
 
@@ -248,6 +266,7 @@ int main(void)
 		TEST(a_question_does_not_wait_for_the_end_of_a_pause),
 		TEST(an_alarm_makes_it_ask),
 		TEST(its_end_answers_what_waits),
+		TEST(its_end_does_not_wait_for_a_database_that_hangs),
 		TEST(without_a_store_the_database_is_unavailable),
 	};
 
