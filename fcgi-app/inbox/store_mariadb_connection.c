@@ -87,11 +87,10 @@ static bool set_tls(MYSQL *connection, const struct settings *settings)
 /* What every statement relies on; without it there may be no connection. */
 static bool set_session(MYSQL *connection, unsigned timeout_secs)
 {
-	/* A lock wait has to end before we stop waiting for its end. */
-	unsigned lock_secs = timeout_secs > 1 ? timeout_secs - 1 : 1;
 	char session[256];
 
 	/*
+	 * A lock wait has to end before we stop waiting for its end.
 	 * net_write_timeout: a replica that hangs while the database sends it
 	 * a result must not hold the append lock for a minute.
 	 */
@@ -99,7 +98,7 @@ static bool set_session(MYSQL *connection, unsigned timeout_secs)
 		 "SET SESSION time_zone = '+00:00', "
 		 "sql_mode = 'STRICT_ALL_TABLES', autocommit = 1, "
 		 "innodb_lock_wait_timeout = %u, net_write_timeout = %u",
-		 lock_secs, timeout_secs + 1);
+		 timeout_secs - 1, timeout_secs + 1);
 	return set(connection, MYSQL_INIT_COMMAND, session) &&
 	       set(connection, MYSQL_INIT_COMMAND,
 		   "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");

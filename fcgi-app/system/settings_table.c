@@ -39,7 +39,7 @@ const struct setting settings_table[] = {
 		       [TLS_VERIFIED] = "verified" } },
 	{ TEXT("BUZON_DB_TLS_CA", db_tls_ca, "",
 	       "CA certificates, if not the system's") },
-	{ INTEGER("BUZON_DB_TIMEOUT", db_timeout_secs, "2", 1, 60,
+	{ INTEGER("BUZON_DB_TIMEOUT", db_timeout_secs, "2", 2, 60,
 		  "seconds for a connect, read or write") },
 	{ INTEGER("BUZON_WORKERS", workers, "4", 1, 64,
 		  "threads that list messages") },

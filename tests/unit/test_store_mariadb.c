@@ -109,7 +109,7 @@ static void connection_follows_the_settings(void **state)
 					 mysql_fake_options());
 	}
 	start_again();
-	settings.db_timeout_secs = 1;
+	settings.db_timeout_secs = 2;
 	assert_int_equal(store_ping(store), ERR_OK);
 	assert_non_null(strstr(mysql_fake_options(), "lock_wait_timeout = 1,"));
 }
