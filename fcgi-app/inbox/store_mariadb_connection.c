@@ -93,12 +93,15 @@ static bool set_session(MYSQL *connection, unsigned timeout_secs)
 	 * A lock wait has to end before we stop waiting for its end.
 	 * net_write_timeout: a replica that hangs while the database sends it
 	 * a result must not hold the append lock for a minute.
+	 * max_statement_time: what we have given up must not go on for ever;
+	 * rows that keep coming may take longer than the first of them.
 	 */
 	snprintf(session, sizeof(session),
 		 "SET SESSION time_zone = '+00:00', "
 		 "sql_mode = 'STRICT_ALL_TABLES', autocommit = 1, "
-		 "innodb_lock_wait_timeout = %u, net_write_timeout = %u",
-		 timeout_secs - 1, timeout_secs + 1);
+		 "innodb_lock_wait_timeout = %u, net_write_timeout = %u, "
+		 "max_statement_time = %u",
+		 timeout_secs - 1, timeout_secs + 1, 2 * timeout_secs);
 	return set(connection, MYSQL_INIT_COMMAND, session) &&
 	       set(connection, MYSQL_INIT_COMMAND,
 		   "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");

@@ -371,3 +371,37 @@ def test_a_limit_of_connections_stops_only_who_wants_one_more(
         assert "database_away" not in replica.log()
         assert replica.log().count('"database_limit"') == 1
         assert replica.log().count("max_user_connections") == 1
+
+
+TIMEOUT = 2
+
+
+@pytest.fixture
+def slow_table(fragile: System) -> Iterator[None]:
+    """In place of the messages: each of 1,000 takes long to read."""
+    fragile.database.run(
+        "RENAME TABLE message TO message_elsewhere;"
+        "CREATE TABLE message (id BIGINT UNSIGNED PRIMARY KEY, sender TEXT,"
+        " stored_at DATETIME(6), content TEXT AS (SHA2(REPEAT('x', 8000000 + id), 512))"
+        " VIRTUAL);"
+        "INSERT INTO message (id, sender, stored_at)"
+        " SELECT seq, 'a', NOW(6) FROM seq_1_to_1000"
+    )
+    yield
+    fragile.database.run("DROP TABLE message; RENAME TABLE message_elsewhere TO message")
+
+
+def test_a_listing_that_was_given_up_ends_in_the_server_too(
+    fragile: System, slow_table: None
+) -> None:
+    listing = (
+        "SELECT COUNT(*) FROM information_schema.processlist"
+        " WHERE info LIKE 'SELECT id, sender, content%FROM message%'"
+    )
+    with Replica(fragile, BUZON_DB_TIMEOUT=str(TIMEOUT)) as replica:
+        started = time.monotonic()
+        answer = ask_apart(replica, lambda api: api.get("/api/message"))
+        assert_problem(answer, 503, "database_unavailable")
+        assert fragile.database.number(listing) > 0, "it takes no time"
+        left = started + 2 * TIMEOUT + 1 - time.monotonic()
+        wait_until(lambda: fragile.database.number(listing) == 0, left, "none goes on")

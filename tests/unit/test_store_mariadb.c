@@ -88,7 +88,8 @@ static void connection_follows_the_settings(void **state)
 		"charset=utf8mb4;",
 		"time_zone = '+00:00'",
 		"sql_mode = 'STRICT_ALL_TABLES', autocommit = 1, "
-		"innodb_lock_wait_timeout = 4, net_write_timeout = 6;",
+		"innodb_lock_wait_timeout = 4, net_write_timeout = 6, "
+		"max_statement_time = 10;",
 		"TRANSACTION ISOLATION LEVEL READ COMMITTED;",
 	};
 
