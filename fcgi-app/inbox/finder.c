@@ -143,8 +143,8 @@ static void end_batch(struct finder *finder, enum err err)
 }
 
 /* The store's call came to this; err is for STORE_DONE. */
-static void settle(struct finder *finder, enum store_progress progress,
-		   enum err err)
+static void settle_batch(struct finder *finder, enum store_progress progress,
+			 enum err err)
 {
 	switch (progress) {
 	case STORE_DONE:
@@ -185,7 +185,7 @@ static void begin_batch(struct finder *finder)
 					    finder->batch_count, show_message,
 					    finder, &err);
 	}
-	settle(finder, progress, err);
+	settle_batch(finder, progress, err);
 }
 
 enum err finder_submit(struct finder *finder, struct lookup *lookup)
@@ -223,7 +223,7 @@ void finder_continue(struct finder *finder, bool expired)
 
 	assert(finder->phase == PHASE_ASKING);
 	progress = store_find_continue(finder->store, expired, &err);
-	settle(finder, progress, err);
+	settle_batch(finder, progress, err);
 }
 
 static void release(struct finder *finder)
