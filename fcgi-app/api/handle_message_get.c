@@ -72,7 +72,7 @@ static enum exchange_outcome first_of_page(struct exchange *exchange,
 	if (err != ERR_OK)
 		return answer_error(exchange, err);
 	if (listing->beyond)
-		query_append_link(&exchange->response.headers, &get->query,
+		query_append_next(&exchange->response.headers, &get->query,
 				  listing->last_id);
 	if (listing->full) {
 		exchange->step = next_piece;

@@ -175,10 +175,9 @@ static void append_number(struct buf *out, const char *name, uint64_t value)
 	buf_appendf(out, "%s=%" PRIu64 "&", name, value);
 }
 
-void query_append_link(struct buf *headers, const struct query *query,
-		       uint64_t last_id)
+static void append_link(struct buf *headers, const struct store_filter *filter,
+			uint64_t last_id)
 {
-	const struct store_filter *filter = &query->filter;
 	bool descending = filter->order == STORE_DESCENDING;
 
 	buf_append_text(headers, "Link: </api/message?");
@@ -197,6 +196,23 @@ void query_append_link(struct buf *headers, const struct query *query,
 		append_number(headers, "after", filter->after);
 	if (!descending && filter->has_before)
 		append_number(headers, "before", filter->before);
-	buf_appendf(headers, "%s=%" PRIu64 ">; rel=\"next\"\r\n",
+	buf_appendf(headers, "%s=%" PRIu64 ">; rel=\"next\"",
 		    descending ? "before" : "after", last_id);
+}
+
+void query_append_next(struct buf *headers, const struct query *query,
+		       uint64_t last_id)
+{
+	bool descending = query->filter.order == STORE_DESCENDING;
+	struct buf link;
+
+	buf_init(&link, QUERY_LINK_BYTES_MAX);
+	append_link(&link, &query->filter, last_id);
+	if (buf_error(&link) == ERR_OK)
+		buf_append_span(headers, buf_span(&link));
+	else
+		buf_appendf(headers, "Continue-%s: %" PRIu64,
+			    descending ? "Before" : "After", last_id);
+	buf_append_text(headers, "\r\n");
+	buf_deinit(&link);
 }

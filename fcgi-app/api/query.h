@@ -10,7 +10,15 @@
 #include "text/problem.h"
 #include "inbox/store.h"
 
-enum { QUERY_LIMIT_MAX = 1000, QUERY_LIMIT_DEFAULT = 100 };
+enum {
+	QUERY_LIMIT_MAX = 1000,
+	QUERY_LIMIT_DEFAULT = 100,
+	/*
+	 * Of a Link header line, without its CRLF: Apache refuses an answer
+	 * with a line of 8,190 bytes, the others take more.
+	 */
+	QUERY_LINK_BYTES_MAX = 8000,
+};
 
 /*
  * The parameters of GET /api/message, decoded and checked. filter.limit is 0
@@ -33,10 +41,12 @@ enum err query_parse(struct query *query, struct span text,
 		     struct problem *problem) MUST_CHECK;
 
 /*
- * Appends the header line Link: <…>; rel="next" for the page after the one that
- * ended with last_id, with the filters of this one.
+ * Appends the header line that tells where the page after the one that ended
+ * with last_id begins: Link: <…>; rel="next" with the filters of this one, or
+ * where that would be longer than QUERY_LINK_BYTES_MAX, Continue-After: last_id
+ * (Continue-Before, descending), the cursor to give with the same filters.
  */
-void query_append_link(struct buf *headers, const struct query *query,
+void query_append_next(struct buf *headers, const struct query *query,
 		       uint64_t last_id);
 
 #endif

@@ -184,11 +184,17 @@ enum err form_parse_urlencoded(struct form *form, struct span text,
 	return ERR_OK;
 }
 
-static bool is_unreserved(char c)
+/*
+ * What RFC 3986 lets a query hold, but for "&", "=" and "+", which a form gives
+ * a meaning of its own.
+ */
+static bool stands_for_itself(char c)
 {
+	static const char others[] = "-._~/?:@!$'()*,;";
+
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-	       c == '~';
+	       (c >= '0' && c <= '9') ||
+	       memchr(others, c, sizeof(others) - 1) != NULL;
 }
 
 void form_append_escaped(struct buf *out, struct span text)
@@ -199,8 +205,10 @@ void form_append_escaped(struct buf *out, struct span text)
 	for (i = 0; i < text.length; i++) {
 		unsigned char byte = (unsigned char)text.data[i];
 
-		if (is_unreserved(text.data[i]))
+		if (stands_for_itself(text.data[i]))
 			buf_append_char(out, text.data[i]);
+		else if (byte == ' ')
+			buf_append_char(out, '+');
 		else
 			buf_append(out,
 				   (char[]){ '%', digits[byte >> 4],

@@ -71,8 +71,9 @@ enum err form_parse_multipart(struct form *form, struct span body,
 			      struct problem *problem) MUST_CHECK;
 
 /*
- * Appends text with "%XX" for every byte that is not unreserved in RFC 3986
- * (letters, digits, "-._~"), for use in a query string.
+ * Appends text as a name or value of a query string, which
+ * form_parse_urlencoded() decodes to the same bytes: "+" for a space, and
+ * "%XX" only for what RFC 3986 lets no query hold, and for "&", "=" and "+".
  */
 void form_append_escaped(struct buf *out, struct span text);
 

@@ -45,7 +45,8 @@ struct http_request {
 	char id[HTTP_REQUEST_ID_MAX + 1];
 };
 
-enum { HTTP_EXTRA_HEADERS_BYTES = 256 * 1024 };
+/* Room for the longest Link; web servers take a head of twice as much. */
+enum { HTTP_EXTRA_HEADERS_BYTES = 16 * 1024 };
 
 /*
  * One response. Where `streamed` is set, the body comes in pieces whose sum is

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/query.h"
@@ -25,6 +27,18 @@ static void check_filter(const struct store_filter *filter)
 	assert(!filter->ids_only);
 }
 
+/* Whether line, too long for a Link, is the cursor alone. */
+static bool is_cursor(struct span line, const struct store_filter *filter,
+		      uint64_t last_id)
+{
+	char want[64];
+	int length = snprintf(
+		want, sizeof(want), "Continue-%s: %" PRIu64 "\r\n",
+		filter->order == STORE_ASCENDING ? "After" : "Before", last_id);
+
+	return span_equal(line, (struct span){ want, (size_t)length });
+}
+
 /* The query string in Link: </api/message?…>; rel="next" and CRLF. */
 static struct span query_of_link(struct span line)
 {
@@ -32,6 +46,7 @@ static struct span query_of_link(struct span line)
 	const struct span end = SPAN(">; rel=\"next\"\r\n");
 
 	assert(line.length > start.length + end.length);
+	assert(line.length <= QUERY_LINK_BYTES_MAX + strlen("\r\n"));
 	assert(memcmp(line.data, start.data, start.length) == 0);
 	line = span_from(line, start.length);
 	line.length -= end.length;
@@ -74,8 +89,13 @@ static void check_link(const struct query *query, uint64_t last_id)
 	problem_init(&problem);
 	buf_init(&line, LINK_BYTES_MAX);
 	query_init(&next);
-	query_append_link(&line, query, last_id);
+	query_append_next(&line, query, last_id);
 	assert(buf_error(&line) == ERR_OK);
+	if (is_cursor(buf_span(&line), &want, last_id)) {
+		assert(query->form.storage.length > 2000);
+		buf_deinit(&line);
+		return;
+	}
 	text = query_of_link(buf_span(&line));
 	assert(query_parse(&next, text, &problem) == ERR_OK);
 	assert(same_texts(&next.filter, &want));

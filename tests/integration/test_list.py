@@ -159,6 +159,43 @@ def test_a_link_brings_what_came_meanwhile(api: Api, seven: list[Message]) -> No
     assert api.get(following).json() == [seven[6], added]
 
 
+# Content as a client may send it, and how often: longer than a Link can be once all
+# of it is escaped.
+LONG_FILTERS = [("/", "/", 12_000), ("+", " ", 11_000), ("%C3%A9", "é", 2000)]
+
+
+@pytest.mark.parametrize("sent, character, count", LONG_FILTERS)
+@pytest.mark.parametrize("order, header", [("asc", "After"), ("desc", "Before")])
+def test_a_filter_too_long_for_a_link_says_where_to_go_on(
+    api: Api, sent: str, character: str, count: int, order: str, header: str
+) -> None:
+    sender = unique()
+    stored = [api.store(sender, character * count) for _ in range(2)]
+    if order == "desc":
+        stored.reverse()
+    target = f"{query(From=sender, limit=1, order=order)}&Content={sent * count}"
+    answer = api.get(target)
+    assert answer.status == 200, answer
+    assert answer.json() == stored[:1]
+    assert answer.header("Link") is None
+    cursor = answer.header(f"Continue-{header}")
+    assert cursor == str(stored[0]["ID"])
+    answer = api.get(f"{target}&{header.lower()}={cursor}")
+    assert answer.json() == stored[1:]
+    assert answer.header("Link") is answer.header(f"Continue-{header}") is None
+
+
+def test_a_link_is_no_longer_than_the_filter_it_repeats(api: Api) -> None:
+    sender, content = unique(), "/?:@ " * 1500
+    stored = [api.store(sender, content) for _ in range(2)]
+    sent = content.replace(" ", "+")
+    answer = api.get(f"{query(From=sender, limit=1)}&Content={sent}")
+    assert answer.json() == stored[:1]
+    following = next_page(answer)
+    assert following is not None and sent in following
+    assert api.get(following).json() == stored[1:]
+
+
 def test_limit_is_100_unless_given(api: Api) -> None:
     sender = unique()
     stored = [api.store(sender, str(number)) for number in range(101)]

@@ -268,11 +268,14 @@ static const struct {
 } escapes[] = {
 	{ { NULL, 0 }, "" },
 	{ TEXT("azAZ09-._~"), "azAZ09-._~" },
-	{ TEXT("a b+c&d=e%"), "a%20b%2Bc%26d%3De%25" },
-	{ TEXT("\0\x7f\xc3\xa9/?#"), "%00%7F%C3%A9%2F%3F%23" },
+	{ TEXT("a b+c&d=e%"), "a+b%2Bc%26d%3De%25" },
+	{ TEXT("\0\x7f\xc3\xa9#"), "%00%7F%C3%A9%23" },
+	{ TEXT("/?:@!$'()*,;"), "/?:@!$'()*,;" },
+	{ TEXT("<>\"[]{}|\\^`"), "%3C%3E%22%5B%5D%7B%7D%7C%5C%5E%60" },
+	{ TEXT("\r\n\t"), "%0D%0A%09" },
 };
 
-static void what_is_not_unreserved_is_escaped(void **state)
+static void what_a_query_may_not_hold_is_escaped(void **state)
 {
 	size_t i;
 
@@ -285,6 +288,32 @@ static void what_is_not_unreserved_is_escaped(void **state)
 		assert_true(span_equal(buf_span(&out),
 				       span_of(escapes[i].escaped)));
 		buf_deinit(&out);
+	}
+}
+
+static void each_byte_comes_back_from_its_escape(void **state)
+{
+	(void)state;
+	for (unsigned byte = 0; byte < 256; byte++) {
+		const char c = (char)byte;
+		struct problem problem;
+		struct form form;
+		struct buf out;
+
+		problem_init(&problem);
+		form_init(&form);
+		buf_init(&out, 4096);
+		buf_append_text(&out, "a=");
+		form_append_escaped(&out, (struct span){ &c, 1 });
+		assert_int_equal(
+			form_parse_urlencoded(&form, buf_span(&out), &problem),
+			ERR_OK);
+		if (form.count != 1 ||
+		    !span_equal(form.fields[0].value, (struct span){ &c, 1 }))
+			fail_msg("byte %u: %.*s", byte, (int)out.length,
+				 out.data);
+		buf_deinit(&out);
+		form_deinit(&form);
 	}
 }
 
@@ -366,7 +395,8 @@ int main(void)
 		cmocka_unit_test(fields_are_counted),
 		cmocka_unit_test(a_form_may_be_used_again),
 		cmocka_unit_test(no_memory_is_reported),
-		cmocka_unit_test(what_is_not_unreserved_is_escaped),
+		cmocka_unit_test(what_a_query_may_not_hold_is_escaped),
+		cmocka_unit_test(each_byte_comes_back_from_its_escape),
 		cmocka_unit_test(broken_escapes_in_a_path_are_refused),
 		cmocka_unit_test(paths_are_compared_decoded),
 	};

@@ -270,10 +270,10 @@ static const struct {
 	  "From=ana&Content=hola&after=42" },
 	{ "filters are escaped",
 	  "From=%3Ca%3E%22%2C%3B+%26%3D%2B%25%23&Content=jos%C3%A9%0D%0A",
-	  "From=%3Ca%3E%22%2C%3B%20%26%3D%2B%25%23&Content=jos%C3%A9%0D%0A&"
+	  "From=%3Ca%3E%22,;+%26%3D%2B%25%23&Content=jos%C3%A9%0D%0A&"
 	  "after=42" },
-	{ "what needs no escape has none", "From=aZ09-._~",
-	  "From=aZ09-._~&after=42" },
+	{ "what needs no escape has none", "From=aZ09-._~/?:@!$'()*,;",
+	  "From=aZ09-._~/?:@!$'()*,;&after=42" },
 	{ "all of them, descending",
 	  "From=a&Content=b&ID=3&order=desc&limit=2&after=1&before=9",
 	  "From=a&Content=b&ID=3&order=desc&limit=2&after=1&before=42" },
@@ -294,7 +294,7 @@ static void the_link_keeps_the_filters_and_moves_the_cursor(void **state)
 		assert_int_equal(
 			query_parse(&query, span_of(links[i].text), &problem),
 			ERR_OK);
-		query_append_link(&link, &query, 42);
+		query_append_next(&link, &query, 42);
 		buf_appendf(&want, "Link: </api/message?%s>; rel=\"next\"\r\n",
 			    links[i].link);
 		if (!span_equal(buf_span(&link), buf_span(&want)))
@@ -321,6 +321,79 @@ static void the_link_keeps_the_filters_and_moves_the_cursor(void **state)
 	}
 }
 
+static const struct {
+	const char *comment;
+	const char *piece; /* of Content, as often as fits into bytes */
+	size_t bytes;      /* of Content, before it is decoded */
+	const char *rest;  /* of the query */
+	size_t over;       /* bytes that the whole line has above its limit */
+	const char *next;  /* what stands in place of a Link; NULL: a Link */
+} lengths[] = {
+	{ "short", "a", 1, "", 0, NULL },
+	{ "as long as it may be", "a", 0, "", 0, NULL },
+	{ "one byte too long", "a", 0, "", 1, "Continue-After: 42\r\n" },
+	{ "as long as it may be, descending", "a", 0, "&order=desc", 0, NULL },
+	{ "one byte too long, descending", "a", 0, "&order=desc", 1,
+	  "Continue-Before: 42\r\n" },
+	{ "too long by its escapes", "%22", 9000, "", 0,
+	  "Continue-After: 42\r\n" },
+	{ "many that need no escape", "/", 7900, "", 0, NULL },
+	{ "many spaces", "%20", 23700, "", 0, NULL },
+	{ "far too long", "a", 65000, "", 0, "Continue-After: 42\r\n" },
+};
+
+/* A query whose Link has this many bytes, where bytes is 0. */
+static void write_long_query(struct buf *out, size_t i)
+{
+	bool descending = lengths[i].rest[0] != '\0';
+	size_t around = strlen("Link: </api/message?Content=&after=42>; "
+			       "rel=\"next\"") +
+			(descending ? strlen("&order=desc") + 1 : 0);
+	size_t bytes = lengths[i].bytes > 0 ? lengths[i].bytes
+					    : QUERY_LINK_BYTES_MAX - around;
+
+	buf_append_text(out, "Content=");
+	for (size_t length = 0; length < bytes + lengths[i].over;
+	     length += strlen(lengths[i].piece))
+		buf_append_text(out, lengths[i].piece);
+	buf_append_text(out, lengths[i].rest);
+}
+
+static void a_link_too_long_is_replaced_by_where_to_go_on(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		struct problem problem;
+		struct query query;
+		struct buf text, next;
+		bool is_link;
+
+		buf_init(&text, 100000);
+		buf_init(&next, 100000);
+		write_long_query(&text, i);
+		problem_init(&problem);
+		query_init(&query);
+		assert_int_equal(query_parse(&query, buf_span(&text), &problem),
+				 ERR_OK);
+		query_append_next(&next, &query, 42);
+		assert_int_equal(buf_error(&next), ERR_OK);
+		is_link = memcmp(next.data, "Link: <", 7) == 0 &&
+			  memcmp(next.data + next.length - 2, "\r\n", 2) == 0 &&
+			  next.length <= QUERY_LINK_BYTES_MAX + 2 &&
+			  (lengths[i].bytes > 0 ||
+			   next.length == QUERY_LINK_BYTES_MAX + 2);
+		if (lengths[i].next == NULL
+			    ? !is_link
+			    : !span_equal(buf_span(&next),
+					  span_of(lengths[i].next)))
+			fail_msg("%s: %zu bytes, %.200s", lengths[i].comment,
+				 next.length, next.data);
+		query_deinit(&query);
+		buf_deinit(&text);
+		buf_deinit(&next);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +405,7 @@ int main(void)
 		cmocka_unit_test(more_parameters_than_a_form_holds_are_refused),
 		cmocka_unit_test(
 			the_link_keeps_the_filters_and_moves_the_cursor),
+		cmocka_unit_test(a_link_too_long_is_replaced_by_where_to_go_on),
 	};
 
 	return cmocka_run_group_tests_name("query", tests, NULL, NULL);
