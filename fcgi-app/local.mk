@@ -70,6 +70,8 @@ libbuzon_a_SOURCES = \
 	fcgi-app/http/multipart.c \
 	fcgi-app/inbox/appender.c \
 	fcgi-app/inbox/appender.h \
+	fcgi-app/inbox/filter.c \
+	fcgi-app/inbox/filter.h \
 	fcgi-app/inbox/finder.c \
 	fcgi-app/inbox/finder.h \
 	fcgi-app/inbox/message.c \

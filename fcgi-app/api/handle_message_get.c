@@ -127,10 +127,9 @@ static enum exchange_outcome end_of_lookup(struct exchange *exchange,
 }
 
 /* What asks for one message by its ID alone shares a statement with others. */
-static bool is_lookup(const struct store_filter *filter)
+static bool is_lookup(const struct filter *filter)
 {
-	return filter->has_id && !filter->has_from && !filter->has_content &&
-	       !filter->has_after && !filter->has_before;
+	return (filter->given & FILTER_CONDITIONS) == FILTER_BIT(FILTER_ID);
 }
 
 static enum exchange_outcome look_up(struct exchange *exchange, struct get *get)
@@ -138,7 +137,7 @@ static enum exchange_outcome look_up(struct exchange *exchange, struct get *get)
 	enum err err;
 
 	get->exchange = exchange;
-	get->lookup.id = get->query.filter.id;
+	get->lookup.id = get->query.filter.values[FILTER_ID].number;
 	get->lookup.found = found;
 	get->lookup.done = looked_up;
 	listing_begin(&get->listing);
@@ -177,9 +176,9 @@ enum exchange_outcome handle_message_get(struct exchange *exchange,
 	if (err != ERR_OK)
 		return answer_problem(exchange, &problem);
 
-	limit = get->query.filter.limit;
-	if (limit == 0)
-		limit = ndjson ? LISTING_ALL : QUERY_LIMIT_DEFAULT;
+	limit = ndjson ? LISTING_ALL : QUERY_LIMIT_DEFAULT;
+	if (filter_has(&get->query.filter, FILTER_LIMIT))
+		limit = get->query.filter.values[FILTER_LIMIT].number;
 	listing_init(&get->listing, &get->query.filter, limit, ndjson,
 		     &exchange->response.body);
 	exchange->response.content_type =

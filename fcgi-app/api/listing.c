@@ -7,7 +7,7 @@
  */
 enum { ROW_BYTES_FIRST = 2 * 1024, ROWS_MAX = 8192 };
 
-void listing_init(struct listing *listing, const struct store_filter *filter,
+void listing_init(struct listing *listing, const struct filter *filter,
 		  uint64_t left, bool ndjson, struct buf *body)
 {
 	*listing = (struct listing){
@@ -42,19 +42,14 @@ void listing_append(struct listing *listing, const struct message *message)
 
 static void end_before(struct listing *listing, uint64_t id)
 {
-	listing->filter.has_before = true;
-	listing->filter.before = id;
+	filter_set_number(&listing->filter, FILTER_BEFORE, id);
 }
 
 static void move_cursor(struct listing *listing, uint64_t id)
 {
 	listing->last_id = id;
-	if (listing->filter.order == STORE_DESCENDING) {
-		end_before(listing, id);
-	} else {
-		listing->filter.has_after = true;
-		listing->filter.after = id;
-	}
+	filter_set_number(&listing->filter, filter_cursor(&listing->filter),
+			  id);
 }
 
 static bool visit(const struct message *message, void *context)
@@ -96,7 +91,7 @@ static enum err read_rows(struct listing *listing, struct store *store,
 	size_t before_bytes = listing->body->length;
 	enum err err = ERR_OUT_OF_MEMORY;
 
-	listing->filter.limit = rows;
+	filter_set_number(&listing->filter, FILTER_LIMIT, rows);
 	listing->full = false;
 	if (store != NULL)
 		err = store_read(store, &listing->filter, visit, listing);
@@ -142,12 +137,12 @@ static bool keep_id(const struct message *message, void *context)
 enum err listing_find_end(struct listing *listing, struct store *store,
 			  bool *none_r)
 {
-	struct store_filter newest = listing->filter;
+	struct filter newest = listing->filter;
 	uint64_t newest_id = 0;
 	enum err err;
 
-	newest.order = STORE_DESCENDING;
-	newest.limit = 1;
+	filter_set_number(&newest, FILTER_ORDER, FILTER_DESCENDING);
+	filter_set_number(&newest, FILTER_LIMIT, 1);
 	newest.ids_only = true;
 	err = store == NULL ? ERR_OUT_OF_MEMORY
 			    : store_read(store, &newest, keep_id, &newest_id);
@@ -179,7 +174,7 @@ static enum err look_ahead(struct listing *listing, struct store *store)
 	enum err err;
 
 	ahead.filter.ids_only = true;
-	ahead.filter.limit = listing->left + 1;
+	filter_set_number(&ahead.filter, FILTER_LIMIT, listing->left + 1);
 	err = store_read(store, &ahead.filter, count_on, &ahead);
 	listing->last_id = ahead.last_id;
 	listing->beyond = ahead.beyond;
@@ -216,9 +211,9 @@ static enum err read_at_once(struct listing *listing, struct store *store,
 enum err listing_read_page(struct listing *listing, struct store *store)
 {
 	bool done;
-	enum err err = listing->filter.order == STORE_ASCENDING
-			       ? read_at_once(listing, store, &done)
-			       : listing_find_end(listing, store, &done);
+	enum err err = filter_has(&listing->filter, FILTER_ORDER)
+			       ? listing_find_end(listing, store, &done)
+			       : read_at_once(listing, store, &done);
 
 	if (err != ERR_OK || done)
 		return err;

@@ -25,7 +25,7 @@
  * for each piece; nothing is held open between two of them.)
  */
 struct listing {
-	struct store_filter filter;
+	struct filter filter;
 	bool ndjson;
 	uint64_t left; /* messages that may still follow, or LISTING_ALL */
 	uint64_t written;
@@ -41,7 +41,7 @@ struct listing {
  * filter: its texts outlive the listing, its limit is not looked at. left: how
  * many messages at most, or LISTING_ALL. body: where they go.
  */
-void listing_init(struct listing *listing, const struct store_filter *filter,
+void listing_init(struct listing *listing, const struct filter *filter,
 		  uint64_t left, bool ndjson, struct buf *body);
 
 /* What stands before and behind the messages. */

@@ -8,10 +8,9 @@
 #include "text/buf.h"
 #include "http/form.h"
 #include "text/problem.h"
-#include "inbox/store.h"
+#include "inbox/filter.h"
 
 enum {
-	QUERY_LIMIT_MAX = 1000,
 	QUERY_LIMIT_DEFAULT = 100,
 	/*
 	 * Of a Link header line, without its CRLF: Apache refuses an answer
@@ -21,12 +20,12 @@ enum {
 };
 
 /*
- * The parameters of GET /api/message, decoded and checked. filter.limit is 0
- * where none was given. The filter's texts point into form.
+ * The parameters of GET /api/message, decoded and checked. The filter's texts
+ * point into form.
  */
 struct query {
 	struct form form;
-	struct store_filter filter;
+	struct filter filter;
 };
 
 void query_init(struct query *query);

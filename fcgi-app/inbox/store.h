@@ -8,6 +8,7 @@
 
 #include "text/err.h"
 #include "text/span.h"
+#include "inbox/filter.h"
 #include "inbox/message.h"
 
 /*
@@ -32,24 +33,6 @@ struct store_append {
 
 enum { STORE_FIND_MAX = 64 };
 
-enum store_order { STORE_ASCENDING, STORE_DESCENDING };
-
-/*
- * Which messages to read. `has_…` tells which filters apply; all that apply
- * must hold. limit is the number of messages at most, 0 for no limit.
- */
-struct store_filter {
-	bool has_from, has_content, has_id, has_after, has_before;
-	struct span from;
-	struct span content;
-	uint64_t id;
-	uint64_t after;
-	uint64_t before;
-	enum store_order order;
-	uint64_t limit;
-	bool ids_only; /* read no From, Content and Date: they are empty then */
-};
-
 /*
  * Called for each message in order; its spans are borrowed for the call. False
  * ends the reading.
@@ -73,7 +56,7 @@ struct store_operations {
 	size_t (*append_size)(size_t waiting);
 	enum err (*append_rows)(struct store *store, struct store_append **rows,
 				size_t count);
-	enum err (*read)(struct store *store, const struct store_filter *filter,
+	enum err (*read)(struct store *store, const struct filter *filter,
 			 store_visit_fn *visit, void *context);
 	enum err (*find)(struct store *store, const uint64_t *ids, size_t count,
 			 store_visit_fn *visit, void *context);
@@ -125,7 +108,7 @@ static inline enum err store_append(struct store *store,
 }
 
 /*
- * Reads the messages that filter names.
+ * Reads the messages that filter names; its texts outlive the call.
  *
  * Commits are ordered, but what a read sees of those that happen just then need
  * not be: MariaDB looks at one running transaction after the other, and may
@@ -138,7 +121,7 @@ static inline enum err store_append(struct store *store,
  * error have been visited.
  */
 static inline enum err store_read(struct store *store,
-				  const struct store_filter *filter,
+				  const struct filter *filter,
 				  store_visit_fn *visit, void *context)
 {
 	return store->operations->read(store, filter, visit, context);

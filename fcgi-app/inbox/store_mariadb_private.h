@@ -12,9 +12,9 @@
 /* Shared by the files store_mariadb*.c, and by nobody else. */
 
 enum {
-	APPEND_STATEMENTS = 70, /* see append_slot() */
-	READ_STATEMENTS = 128,  /* see read_slot() */
-	FIND_STATEMENTS = 7,    /* for 1, 2, 4 … STORE_FIND_MAX IDs */
+	APPEND_STATEMENTS = 70,              /* see append_slot() */
+	READ_STATEMENTS = 2 << FILTER_LIMIT, /* see read_slot() */
+	FIND_STATEMENTS = 7, /* for 1, 2, 4 … STORE_FIND_MAX IDs */
 	SELECT_PARAMETERS_MAX = STORE_FIND_MAX,
 	SENDER_BYTES_MAX = 4 * MESSAGE_FROM_CHARACTERS_MAX,
 };
@@ -169,8 +169,7 @@ void store_mariadb_check_fit(const struct mariadb_store *mariadb, int rc);
 size_t store_mariadb_append_size(size_t waiting);
 enum err store_mariadb_append(struct store *store, struct store_append **rows,
 			      size_t count);
-enum err store_mariadb_read(struct store *store,
-			    const struct store_filter *filter,
+enum err store_mariadb_read(struct store *store, const struct filter *filter,
 			    store_visit_fn *visit, void *context);
 enum err store_mariadb_find(struct store *store, const uint64_t *ids,
 			    size_t count, store_visit_fn *visit, void *context);

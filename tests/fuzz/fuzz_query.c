@@ -12,29 +12,42 @@
 
 enum { LINK_BYTES_MAX = 4 << 20 };
 
-static void check_filter(const struct store_filter *filter)
+static struct span text_or(const struct filter *filter, enum filter_key key,
+			   struct span otherwise)
+{
+	return filter_has(filter, key) ? filter->values[key].text : otherwise;
+}
+
+static void check_filter(const struct filter *filter)
 {
 	const struct span some = SPAN("a");
 
-	check_message(filter->has_from ? filter->from : some,
-		      filter->has_content ? filter->content : some);
-	assert(!filter->has_id || (filter->id >= 1 && filter->id <= INT64_MAX));
-	assert(!filter->has_after || filter->after <= INT64_MAX);
-	assert(!filter->has_before || filter->before <= INT64_MAX);
-	assert(filter->limit <= QUERY_LIMIT_MAX);
-	assert(filter->order == STORE_ASCENDING ||
-	       filter->order == STORE_DESCENDING);
+	check_message(text_or(filter, FILTER_FROM, some),
+		      text_or(filter, FILTER_CONTENT, some));
+	for (enum filter_key key = 0; key < FILTER_KEYS; key++) {
+		const struct filter_parameter *parameter =
+			&filter_parameters[key];
+		uint64_t number = filter->values[key].number;
+
+		if (!filter_has(filter, key))
+			continue;
+		if (parameter->kind == FILTER_NUMBER)
+			assert(number >= parameter->min &&
+			       number <= parameter->max);
+		if (parameter->kind == FILTER_CHOICE)
+			assert(number == FILTER_DESCENDING);
+	}
 	assert(!filter->ids_only);
 }
 
 /* Whether line, too long for a Link, is the cursor alone. */
-static bool is_cursor(struct span line, const struct store_filter *filter,
+static bool is_cursor(struct span line, const struct filter *filter,
 		      uint64_t last_id)
 {
 	char want[64];
 	int length = snprintf(
 		want, sizeof(want), "Continue-%s: %" PRIu64 "\r\n",
-		filter->order == STORE_ASCENDING ? "After" : "Before", last_id);
+		filter_has(filter, FILTER_ORDER) ? "Before" : "After", last_id);
 
 	return span_equal(line, (struct span){ want, (size_t)length });
 }
@@ -57,35 +70,31 @@ static struct span query_of_link(struct span line)
 	return line;
 }
 
-static bool same_texts(const struct store_filter *a,
-		       const struct store_filter *b)
+static bool same(const struct filter *a, const struct filter *b)
 {
-	return a->has_from == b->has_from && a->has_content == b->has_content &&
-	       span_equal(a->from, b->from) &&
-	       span_equal(a->content, b->content);
-}
+	for (enum filter_key key = 0; key < FILTER_KEYS; key++) {
+		const union filter_value *left = &a->values[key];
+		const union filter_value *right = &b->values[key];
 
-static bool same_number(bool has_a, uint64_t a, bool has_b, uint64_t b)
-{
-	return has_a == has_b && (!has_a || a == b);
+		if (filter_has(a, key) &&
+		    (filter_parameters[key].kind == FILTER_TEXT
+			     ? !span_equal(left->text, right->text)
+			     : left->number != right->number))
+			return false;
+	}
+	return a->given == b->given;
 }
 
 /* The next page has the same filters, but begins behind last_id. */
 static void check_link(const struct query *query, uint64_t last_id)
 {
-	struct store_filter want = query->filter;
+	struct filter want = query->filter;
 	struct problem problem;
 	struct query next;
 	struct span text;
 	struct buf line;
 
-	if (want.order == STORE_ASCENDING) {
-		want.has_after = true;
-		want.after = last_id;
-	} else {
-		want.has_before = true;
-		want.before = last_id;
-	}
+	filter_set_number(&want, filter_cursor(&want), last_id);
 	problem_init(&problem);
 	buf_init(&line, LINK_BYTES_MAX);
 	query_init(&next);
@@ -98,15 +107,7 @@ static void check_link(const struct query *query, uint64_t last_id)
 	}
 	text = query_of_link(buf_span(&line));
 	assert(query_parse(&next, text, &problem) == ERR_OK);
-	assert(same_texts(&next.filter, &want));
-	assert(same_number(next.filter.has_id, next.filter.id, want.has_id,
-			   want.id));
-	assert(same_number(next.filter.has_after, next.filter.after,
-			   want.has_after, want.after));
-	assert(same_number(next.filter.has_before, next.filter.before,
-			   want.has_before, want.before));
-	assert(next.filter.order == want.order);
-	assert(next.filter.limit == want.limit);
+	assert(same(&next.filter, &want));
 	query_deinit(&next);
 	buf_deinit(&line);
 }

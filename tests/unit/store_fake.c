@@ -42,7 +42,6 @@ struct store_fake {
 	size_t capacity;
 	size_t batches[BATCHES_KEPT];
 	size_t find_batches[BATCHES_KEPT];
-	struct store_filter last_filter;
 	bool powers_of_two;
 	bool never_waits;
 	int answer_fd; /* an eventfd that can be read once there is an answer */
@@ -232,26 +231,44 @@ static enum err fake_append(struct store *store, struct store_append **rows,
 	return err;
 }
 
-static bool matches(const struct message *message,
-		    const struct store_filter *filter)
+static bool meets(const struct message *message, enum filter_key key,
+		  const union filter_value *value)
 {
-	return (!filter->has_id || message->id == filter->id) &&
-	       (!filter->has_after || message->id > filter->after) &&
-	       (!filter->has_before || message->id < filter->before) &&
-	       (!filter->has_from || span_equal(message->from, filter->from)) &&
-	       (!filter->has_content ||
-		span_equal(message->content, filter->content));
+	switch (key) {
+	case FILTER_FROM:
+		return span_equal(message->from, value->text);
+	case FILTER_CONTENT:
+		return span_equal(message->content, value->text);
+	case FILTER_ID:
+		return message->id == value->number;
+	case FILTER_AFTER:
+		return message->id > value->number;
+	case FILTER_BEFORE:
+		return message->id < value->number;
+	default: /* of the result */
+		return true;
+	}
+}
+
+static bool matches(const struct message *message, const struct filter *filter)
+{
+	for (enum filter_key key = 0; key < FILTER_KEYS; key++) {
+		if (filter_has(filter, key) &&
+		    !meets(message, key, &filter->values[key]))
+			return false;
+	}
+	return true;
 }
 
 /* visits_max: how many messages to visit at most. */
-static void visit_all(struct store *store, const struct store_filter *filter,
+static void visit_all(struct store *store, const struct filter *filter,
 		      uint64_t visits_max, store_visit_fn *visit, void *context)
 {
 	const struct store_fake *fake = fake_of(store);
 	uint64_t visited = 0;
 
 	for (size_t i = 0; i < fake->count && visited < visits_max; i++) {
-		size_t at = filter->order == STORE_DESCENDING
+		size_t at = filter_has(filter, FILTER_ORDER)
 				    ? fake->count - 1 - i
 				    : i;
 		const struct message *message = &fake->messages[at].message;
@@ -267,18 +284,16 @@ static void visit_all(struct store *store, const struct store_filter *filter,
 	}
 }
 
-static enum err fake_read(struct store *store,
-			  const struct store_filter *filter,
+static enum err fake_read(struct store *store, const struct filter *filter,
 			  store_visit_fn *visit, void *context)
 {
 	struct store_fake *fake = fake_of(store);
-	uint64_t visits_max = filter->limit > 0 ? filter->limit : UINT64_MAX;
+	uint64_t visits_max = filter_has(filter, FILTER_LIMIT)
+				      ? filter->values[FILTER_LIMIT].number
+				      : UINT64_MAX;
 	enum err err;
 
 	pthread_mutex_lock(&fake->mutex);
-	fake->last_filter = *filter;
-	fake->last_filter.from = fake->last_filter.content =
-		(struct span){ NULL, 0 };
 	err = begin(fake, STORE_FAKE_READ);
 	if (err != ERR_OK && visits_max > fake->fail_after_visits)
 		visits_max = fake->fail_after_visits;
@@ -584,16 +599,6 @@ size_t store_fake_batch(struct store_fake *fake, enum store_fake_call call,
 					       : fake->batches[nth];
 	pthread_mutex_unlock(&fake->mutex);
 	return size;
-}
-
-struct store_filter store_fake_last_filter(struct store_fake *fake)
-{
-	struct store_filter filter;
-
-	pthread_mutex_lock(&fake->mutex);
-	filter = fake->last_filter;
-	pthread_mutex_unlock(&fake->mutex);
-	return filter;
 }
 
 void store_fake_prefer_powers_of_two(struct store_fake *fake)

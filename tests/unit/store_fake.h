@@ -86,9 +86,6 @@ size_t store_fake_calls(struct store_fake *fake, enum store_fake_call call);
 size_t store_fake_batch(struct store_fake *fake, enum store_fake_call call,
 			size_t nth);
 
-/* The filter of the last read, without its texts. */
-struct store_filter store_fake_last_filter(struct store_fake *fake);
-
 /*
  * From now on a find can be begun without waiting, which would block until
  * then. It waits for store_fake_answer(), and is done when it is continued.

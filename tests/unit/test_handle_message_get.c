@@ -142,7 +142,7 @@ static const struct {
 	  NULL },
 	{ "between two IDs", "?after=3&before=6", "4,5", NULL },
 	{ "between two IDs, a page", "?after=3&before=9&limit=2", "4,5",
-	  "limit=2&before=9&after=5" },
+	  "before=9&limit=2&after=5" },
 	{ "by From", "?From=bea", "2,4,6,8,10", NULL },
 	{ "by From, a page", "?From=bea&limit=2", "2,4",
 	  "From=bea&limit=2&after=4" },

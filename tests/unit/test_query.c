@@ -29,73 +29,77 @@ static void nothing_asked_is_no_filter(void **state)
 		query_init(&query);
 		assert_int_equal(query_parse(&query, texts[i], &problem),
 				 ERR_OK);
-		assert_false(query.filter.has_from || query.filter.has_content);
-		assert_false(query.filter.has_id || query.filter.has_after ||
-			     query.filter.has_before || query.filter.ids_only);
-		assert_int_equal(query.filter.order, STORE_ASCENDING);
-		assert_int_equal(query.filter.limit, 0);
+		assert_int_equal(query.filter.given, 0);
+		assert_false(query.filter.ids_only);
 		query_deinit(&query);
 	}
 }
 
+#define TEXT(key, literal)                                                     \
+	{                                                                      \
+		.given = FILTER_BIT(key), .values[key].text = {                \
+			(literal),                                             \
+			sizeof(literal) - 1                                    \
+		}                                                              \
+	}
+#define NUMBER(key, value)                                                     \
+	{                                                                      \
+		.given = FILTER_BIT(key), .values[key].number = (value)        \
+	}
+
 static const struct {
 	const char *comment;
 	const char *text;
-	struct store_filter filter;
+	struct filter filter;
 } good[] = {
-	{ "From", "From=ana", { .has_from = true, .from = { "ana", 3 } } },
-	{ "From, escaped",
-	  "From=jos%C3%A9+%26%3D%2B",
-	  { .has_from = true, .from = { "jos\xc3\xa9 &=+", 9 } } },
-	{ "From, an escaped name",
-	  "%46rom=a",
-	  { .has_from = true, .from = { "a", 1 } } },
-	{ "From with blanks at its ends",
-	  "From=%20a%20",
-	  { .has_from = true, .from = { " a ", 3 } } },
-	{ "Content",
-	  "Content=hola",
-	  { .has_content = true, .content = { "hola", 4 } } },
-	{ "the smallest ID", "ID=1", { .has_id = true, .id = 1 } },
-	{ "the largest ID",
-	  "ID=9223372036854775807",
-	  { .has_id = true, .id = INT64_MAX } },
-	{ "an ID with zeros ahead", "ID=0042", { .has_id = true, .id = 42 } },
-	{ "after 0", "after=0", { .has_after = true, .after = 0 } },
-	{ "after the largest",
-	  "after=9223372036854775807",
-	  { .has_after = true, .after = INT64_MAX } },
-	{ "before 0", "before=0", { .has_before = true, .before = 0 } },
-	{ "before", "before=7", { .has_before = true, .before = 7 } },
-	{ "order asc", "order=asc", { .order = STORE_ASCENDING } },
-	{ "order desc", "order=desc", { .order = STORE_DESCENDING } },
-	{ "limit 1", "limit=1", { .limit = 1 } },
-	{ "limit 1000", "limit=1000", { .limit = 1000 } },
+	{ "From", "From=ana", TEXT(FILTER_FROM, "ana") },
+	{ "From, escaped", "From=jos%C3%A9+%26%3D%2B",
+	  TEXT(FILTER_FROM, "jos\xc3\xa9 &=+") },
+	{ "From, an escaped name", "%46rom=a", TEXT(FILTER_FROM, "a") },
+	{ "From with blanks at its ends", "From=%20a%20",
+	  TEXT(FILTER_FROM, " a ") },
+	{ "Content", "Content=hola", TEXT(FILTER_CONTENT, "hola") },
+	{ "the smallest ID", "ID=1", NUMBER(FILTER_ID, 1) },
+	{ "the largest ID", "ID=9223372036854775807",
+	  NUMBER(FILTER_ID, INT64_MAX) },
+	{ "an ID with zeros ahead", "ID=0042", NUMBER(FILTER_ID, 42) },
+	{ "after 0", "after=0", NUMBER(FILTER_AFTER, 0) },
+	{ "after the largest", "after=9223372036854775807",
+	  NUMBER(FILTER_AFTER, INT64_MAX) },
+	{ "before 0", "before=0", NUMBER(FILTER_BEFORE, 0) },
+	{ "before", "before=7", NUMBER(FILTER_BEFORE, 7) },
+	{ "order asc is the default", "order=asc", { .given = 0 } },
+	{ "order desc", "order=desc", NUMBER(FILTER_ORDER, FILTER_DESCENDING) },
+	{ "limit 1", "limit=1", NUMBER(FILTER_LIMIT, 1) },
+	{ "limit 1000", "limit=1000", NUMBER(FILTER_LIMIT, 1000) },
 	{ "all of them",
 	  "limit=3&order=desc&before=9&after=2&ID=5&Content=c&From=f",
-	  { .has_from = true,
-	    .has_content = true,
-	    .has_id = true,
-	    .has_after = true,
-	    .has_before = true,
-	    .from = { "f", 1 },
-	    .content = { "c", 1 },
-	    .id = 5,
-	    .after = 2,
-	    .before = 9,
-	    .order = STORE_DESCENDING,
-	    .limit = 3 } },
+	  { .given = FILTER_BIT(FILTER_KEYS) - 1,
+	    .values = { [FILTER_FROM] = { .text = { "f", 1 } },
+			[FILTER_CONTENT] = { .text = { "c", 1 } },
+			[FILTER_ID] = { .number = 5 },
+			[FILTER_AFTER] = { .number = 2 },
+			[FILTER_BEFORE] = { .number = 9 },
+			[FILTER_ORDER] = { .number = FILTER_DESCENDING },
+			[FILTER_LIMIT] = { .number = 3 } } } },
 };
 
-static bool same(const struct store_filter *a, const struct store_filter *b)
+static bool same_value(enum filter_key key, const union filter_value *a,
+		       const union filter_value *b)
 {
-	return a->has_from == b->has_from && a->has_content == b->has_content &&
-	       a->has_id == b->has_id && a->has_after == b->has_after &&
-	       a->has_before == b->has_before && span_equal(a->from, b->from) &&
-	       span_equal(a->content, b->content) && a->id == b->id &&
-	       a->after == b->after && a->before == b->before &&
-	       a->order == b->order && a->limit == b->limit &&
-	       a->ids_only == b->ids_only;
+	return filter_parameters[key].kind == FILTER_TEXT
+		       ? span_equal(a->text, b->text)
+		       : a->number == b->number;
+}
+
+static bool same(const struct filter *a, const struct filter *b)
+{
+	for (enum filter_key key = 0; key < FILTER_KEYS; key++) {
+		if (filter_has(a, key) &&
+		    !same_value(key, &a->values[key], &b->values[key]))
+			return false;
+	}
+	return a->given == b->given && a->ids_only == b->ids_only;
 }
 
 static void parameters_become_a_filter(void **state)
@@ -261,7 +265,7 @@ static const struct {
 	{ "order asc is the default", "order=asc&limit=5", "limit=5&after=42" },
 	{ "the cursor moves on", "after=7", "after=42" },
 	{ "a lower end stays", "after=7&order=desc",
-	  "order=desc&after=7&before=42" },
+	  "after=7&order=desc&before=42" },
 	{ "the cursor moves on, descending", "before=99&order=desc",
 	  "order=desc&before=42" },
 	{ "an upper end stays", "before=99", "before=99&after=42" },
@@ -276,7 +280,7 @@ static const struct {
 	  "From=aZ09-._~/?:@!$'()*,;&after=42" },
 	{ "all of them, descending",
 	  "From=a&Content=b&ID=3&order=desc&limit=2&after=1&before=9",
-	  "From=a&Content=b&ID=3&order=desc&limit=2&after=1&before=42" },
+	  "From=a&Content=b&ID=3&after=1&order=desc&limit=2&before=42" },
 };
 
 static void the_link_keeps_the_filters_and_moves_the_cursor(void **state)
@@ -306,13 +310,8 @@ static void the_link_keeps_the_filters_and_moves_the_cursor(void **state)
 		assert_int_equal(
 			query_parse(&next, span_of(links[i].link), &problem),
 			ERR_OK);
-		if (query.filter.order == STORE_DESCENDING) {
-			query.filter.has_before = true;
-			query.filter.before = 42;
-		} else {
-			query.filter.has_after = true;
-			query.filter.after = 42;
-		}
+		filter_set_number(&query.filter, filter_cursor(&query.filter),
+				  42);
 		assert_true(same(&next.filter, &query.filter));
 		query_deinit(&query);
 		query_deinit(&next);

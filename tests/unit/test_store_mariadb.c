@@ -425,7 +425,7 @@ static void what_was_seen_is_known_as_long_as_its_connection(void **state)
 						      { 9, "a", "b", false },
 						      { 3, "a", "b", false } };
 	static const struct mysql_fake_row low[] = { { 5, "a", "b", false } };
-	const struct store_filter filter = { .limit = 9 };
+	const struct filter filter = { .given = 0 };
 	size_t visits = 0;
 
 	(void)state;
@@ -446,7 +446,7 @@ static void what_was_seen_is_known_as_long_as_its_connection(void **state)
 
 static void a_read_visits_each_message(void **state)
 {
-	struct store_filter filter = { .limit = 9 };
+	struct filter filter = { .given = 0 };
 	size_t visits = 0;
 
 	(void)state;
@@ -554,50 +554,58 @@ static void a_message_too_large_for_the_api_is_not_visited(void **state)
 #define CONTENT                                                                \
 	"AND content_digest = LEFT(UNHEX(SHA2(?, 256)), 16) AND content = ? "
 
+#define GIVEN(key) FILTER_BIT(FILTER_##key)
+
 static void each_filter_is_a_condition(void **state)
 {
 	static const struct {
-		struct store_filter filter;
+		struct filter filter;
 		const char *sql, *parameters;
 	} cases[] = {
-		{ { .limit = 0 },
+		{ { .given = 0 },
 		  COLUMNS BY("PRIMARY") "ORDER BY id ASC LIMIT ?",
 		  "9223372036854775807" },
-		{ { .has_from = true, .from = { "ana", 3 }, .limit = 5 },
+		{ { .given = GIVEN(FROM) | GIVEN(LIMIT),
+		    .values = { [FILTER_FROM] = { .text = { "ana", 3 } },
+				[FILTER_LIMIT] = { .number = 5 } } },
 		  COLUMNS BY("message_sender") "AND sender = ? "
 					       "ORDER BY id ASC LIMIT ?",
 		  "ana|5" },
-		{ { .has_content = true,
-		    .content = { "x", 1 },
-		    .order = STORE_DESCENDING,
-		    .limit = 5 },
+		{ { .given = GIVEN(CONTENT) | GIVEN(ORDER) | GIVEN(LIMIT),
+		    .values = { [FILTER_CONTENT] = { .text = { "x", 1 } },
+				[FILTER_LIMIT] = { .number = 5 } } },
 		  COLUMNS BY("message_content") CONTENT
 		  "ORDER BY id DESC LIMIT ?",
 		  "x|x|5" },
-		{ { .has_from = true,
-		    .has_content = true,
-		    .from = { "", 0 },
-		    .content = { "x", 1 },
-		    .has_before = true,
-		    .before = 8,
-		    .ids_only = true,
-		    .limit = 5 },
+		{ { .given = GIVEN(FROM) | GIVEN(CONTENT) | GIVEN(BEFORE) |
+			     GIVEN(LIMIT),
+		    .values = { [FILTER_FROM] = { .text = { "", 0 } },
+				[FILTER_CONTENT] = { .text = { "x", 1 } },
+				[FILTER_BEFORE] = { .number = 8 },
+				[FILTER_LIMIT] = { .number = 5 } },
+		    .ids_only = true },
 		  "SELECT id FROM message " BY(
 			  "message_sender_content") "AND "
 						    "sender = ? " CONTENT
 						    "AND id < ? ORDER BY id "
 						    "ASC LIMIT ?",
 		  "|x|x|8|5" },
-		{ { .has_after = true, .after = UINT64_MAX, .limit = 1 },
+		{ { .given = GIVEN(AFTER) | GIVEN(LIMIT),
+		    .values = { [FILTER_AFTER] = { .number = UINT64_MAX },
+				[FILTER_LIMIT] = { .number = 1 } } },
 		  COLUMNS BY("PRIMARY") "AND id > ? ORDER BY id ASC LIMIT ?",
 		  "18446744073709551615|1" },
-		{ { true, true, true, true, true, .from = { "ana", 3 },
-		    .content = { "x", 1 }, .id = 4, .after = 3, .before = 9,
-		    .order = STORE_DESCENDING, .limit = 2 },
-		  COLUMNS BY("PRIMARY") "AND id = ? AND sender = ? " CONTENT
-					"AND id > ? AND id < ? ORDER BY id "
-					"DESC LIMIT ?",
-		  "4|ana|x|x|3|9|2" },
+		{ { .given = GIVEN(KEYS) - 1,
+		    .values = { [FILTER_FROM] = { .text = { "ana", 3 } },
+				[FILTER_CONTENT] = { .text = { "x", 1 } },
+				[FILTER_ID] = { .number = 4 },
+				[FILTER_AFTER] = { .number = 3 },
+				[FILTER_BEFORE] = { .number = 9 },
+				[FILTER_LIMIT] = { .number = 2 } } },
+		  COLUMNS BY("PRIMARY") "AND sender = ? " CONTENT
+					"AND id = ? AND id > ? AND id < ? "
+					"ORDER BY id DESC LIMIT ?",
+		  "ana|x|x|4|3|9|2" },
 	};
 	size_t visits;
 
@@ -620,16 +628,11 @@ static void each_set_of_filters_has_a_statement_of_its_own(void **state)
 	(void)state;
 	mysql_fake_set_rows(NULL, 0);
 	for (size_t i = 0; i < 2 * 128; i++) {
-		const struct store_filter filter = {
-			.has_from = i & 1,
-			.has_content = i & 2,
-			.has_id = i & 4,
-			.has_after = i & 8,
-			.has_before = i & 16,
-			.order = i & 32 ? STORE_DESCENDING : STORE_ASCENDING,
-			.ids_only = i & 64,
-			.from = SPAN("ana"),
-			.content = SPAN("x"),
+		const struct filter filter = {
+			.given = i & (GIVEN(LIMIT) - 1),
+			.values = { [FILTER_FROM] = { .text = SPAN("ana") },
+				    [FILTER_CONTENT] = { .text = SPAN("x") } },
+			.ids_only = i & GIVEN(LIMIT),
 		};
 
 		assert_int_equal(
