@@ -78,6 +78,8 @@ libbuzon_a_SOURCES = \
 	fcgi-app/inbox/message.h \
 	fcgi-app/inbox/probe.c \
 	fcgi-app/inbox/probe.h \
+	fcgi-app/inbox/reader.c \
+	fcgi-app/inbox/reader.h \
 	fcgi-app/inbox/store.h \
 	fcgi-app/inbox/store_mariadb.c \
 	fcgi-app/inbox/store_mariadb.h \

@@ -48,6 +48,7 @@ unit_tests = \
 	tests/unit/test_probe \
 	tests/unit/test_problem \
 	tests/unit/test_query \
+	tests/unit/test_reader \
 	tests/unit/test_returns \
 	tests/unit/test_router \
 	tests/unit/test_sandbox \

@@ -7,11 +7,12 @@
 #include "api/listing.h"
 #include "api/query.h"
 #include "system/log.h"
-#include "inbox/message.h"
+#include "inbox/reader.h"
 
 struct get {
 	struct query query;
-	struct listing listing;
+	struct reader reader;
+	const struct listing *listing;
 	struct lookup lookup; /* for one message by its ID */
 	struct exchange *exchange;
 };
@@ -32,8 +33,10 @@ static enum err read_piece(struct exchange *exchange, struct store *store,
 	bool more = false;
 	enum err err;
 
-	get->listing.piece_bytes = exchange->piece_bytes(exchange);
-	err = listing_read_piece(&get->listing, store, &more);
+	get->reader.piece_bytes = exchange->piece_bytes(exchange);
+	err = reader_read_piece(&get->reader, store, &more);
+	if (err == ERR_OK && !more)
+		buf_append_text(&exchange->response.body, get->listing->end);
 	*outcome_r = more ? EXCHANGE_MORE : EXCHANGE_DONE;
 	return err;
 }
@@ -50,7 +53,7 @@ static enum exchange_outcome next_piece(struct exchange *exchange,
 		return outcome;
 	log_event(LOG_ERROR, "listing_cut", exchange->request.id,
 		  "after %llu messages: %s",
-		  (unsigned long long)get->listing.written, err_code(err));
+		  (unsigned long long)get->reader.written, err_code(err));
 	return EXCHANGE_BROKEN;
 }
 
@@ -63,22 +66,23 @@ static enum exchange_outcome first_of_page(struct exchange *exchange,
 					   struct store *store)
 {
 	struct get *get = exchange->state;
-	struct listing *listing = &get->listing;
+	struct reader *reader = &get->reader;
+	struct http_response *response = &exchange->response;
 	enum err err;
 
-	listing->piece_bytes = exchange->piece_bytes(exchange);
-	listing_begin(listing);
-	err = listing_read_page(listing, store);
+	reader->piece_bytes = exchange->piece_bytes(exchange);
+	buf_append_text(&response->body, get->listing->begin);
+	err = reader_read_page(reader, store);
 	if (err != ERR_OK)
 		return answer_error(exchange, err);
-	if (listing->beyond)
-		query_append_next(&exchange->response.headers, &get->query,
-				  listing->last_id);
-	if (listing->full) {
+	if (reader->has_next)
+		query_append_next(&response->headers, &get->query,
+				  reader->last_id);
+	if (reader->full) {
 		exchange->step = next_piece;
 		return EXCHANGE_MORE;
 	}
-	listing_end(listing);
+	buf_append_text(&response->body, get->listing->end);
 	return EXCHANGE_DONE;
 }
 
@@ -89,7 +93,7 @@ static enum exchange_outcome first_of_stream(struct exchange *exchange,
 	struct get *get = exchange->state;
 	enum exchange_outcome outcome = EXCHANGE_DONE;
 	bool none;
-	enum err err = listing_find_end(&get->listing, store, &none);
+	enum err err = reader_find_end(&get->reader, store, &none);
 
 	exchange->step = next_piece;
 	if (err == ERR_OK && !none)
@@ -104,7 +108,9 @@ static struct get *get_of(struct lookup *lookup)
 
 static void found(struct lookup *lookup, const struct message *message)
 {
-	listing_append(&get_of(lookup)->listing, message);
+	const struct get *get = get_of(lookup);
+
+	get->listing->write(&get->exchange->response.body, message, true);
 }
 
 static void looked_up(struct lookup *lookup)
@@ -117,12 +123,12 @@ static void looked_up(struct lookup *lookup)
 static enum exchange_outcome end_of_lookup(struct exchange *exchange,
 					   struct store *store)
 {
-	struct get *get = exchange->state;
+	const struct get *get = exchange->state;
 
 	(void)store;
 	if (get->lookup.err != ERR_OK)
 		return answer_error(exchange, get->lookup.err);
-	listing_end(&get->listing);
+	buf_append_text(&exchange->response.body, get->listing->end);
 	return EXCHANGE_DONE;
 }
 
@@ -140,7 +146,7 @@ static enum exchange_outcome look_up(struct exchange *exchange, struct get *get)
 	get->lookup.id = get->query.filter.values[FILTER_ID].number;
 	get->lookup.found = found;
 	get->lookup.done = looked_up;
-	listing_begin(&get->listing);
+	buf_append_text(&exchange->response.body, get->listing->begin);
 	exchange->step = end_of_lookup;
 	err = finder_submit(exchange->service->finder, &get->lookup);
 	return err == ERR_OK ? EXCHANGE_WAIT : answer_error(exchange, err);
@@ -148,9 +154,9 @@ static enum exchange_outcome look_up(struct exchange *exchange, struct get *get)
 
 /*
  * GET /api/message: 200 and the messages that the parameters name: a page as a
- * JSON array, with Link where more remain; with Accept: application/x-ndjson
- * every match, one a line. 400 for a parameter that is none, 503 while the
- * database is away.
+ * JSON array, with Link (or Continue-After) where more remain; with Accept:
+ * application/x-ndjson every match, one a line. 400 for a parameter that is
+ * none, 503 while the database is away.
  */
 enum exchange_outcome handle_message_get(struct exchange *exchange,
 					 struct store *store)
@@ -176,16 +182,16 @@ enum exchange_outcome handle_message_get(struct exchange *exchange,
 	if (err != ERR_OK)
 		return answer_problem(exchange, &problem);
 
-	limit = ndjson ? LISTING_ALL : QUERY_LIMIT_DEFAULT;
+	limit = ndjson ? READER_ALL : QUERY_LIMIT_DEFAULT;
 	if (filter_has(&get->query.filter, FILTER_LIMIT))
 		limit = get->query.filter.values[FILTER_LIMIT].number;
-	listing_init(&get->listing, &get->query.filter, limit, ndjson,
-		     &exchange->response.body);
-	exchange->response.content_type =
-		ndjson ? "application/x-ndjson" : "application/json";
+	get->listing = ndjson ? &listing_ndjson : &listing_json;
+	reader_init(&get->reader, &get->query.filter, limit,
+		    get->listing->write, &exchange->response.body);
+	exchange->response.content_type = get->listing->content_type;
 	if (is_lookup(&get->query.filter))
 		return look_up(exchange, get);
 	exchange->place = EXCHANGE_IN_WORKER;
-	exchange->step = limit == LISTING_ALL ? first_of_stream : first_of_page;
+	exchange->step = limit == READER_ALL ? first_of_stream : first_of_page;
 	return EXCHANGE_NEXT;
 }

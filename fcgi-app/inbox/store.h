@@ -114,7 +114,8 @@ static inline enum err store_append(struct store *store,
  * not be: MariaDB looks at one running transaction after the other, and may
  * find the first of two still running and the second one, which waited for it,
  * done. Whatever a read has seen, a later read sees with all that came before.
- * So to get all messages up to an ID, first see that ID, then read up to it.
+ * So to get all messages up to an ID, first see that ID, then read up to it, as
+ * a reader does (reader.h).
  *
  * ERR_OK (also where visit ended it), ERR_DATABASE_UNAVAILABLE,
  * ERR_DATABASE_REFUSES, ERR_OUT_OF_MEMORY, ERR_INTERNAL; messages before the
