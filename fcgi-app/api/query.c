@@ -185,12 +185,14 @@ void query_append_next(struct buf *headers, const struct query *query,
 
 	buf_init(&link, QUERY_LINK_BYTES_MAX);
 	append_link(&link, &query->filter, cursor, last_id);
-	if (buf_error(&link) == ERR_OK)
-		buf_append_span(headers, buf_span(&link));
-	else
+	if (buf_error(&link) == ERR_FULL)
 		buf_appendf(headers, "Continue-%s: %" PRIu64,
 			    cursor == FILTER_AFTER ? "After" : "Before",
 			    last_id);
+	else if (buf_error(&link) == ERR_OK)
+		buf_append_span(headers, buf_span(&link));
+	else
+		headers->error = buf_error(&link);
 	buf_append_text(headers, "\r\n");
 	buf_deinit(&link);
 }

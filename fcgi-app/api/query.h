@@ -44,6 +44,7 @@ enum err query_parse(struct query *query, struct span text,
  * with last_id begins: Link: <…>; rel="next" with the filters of this one, or
  * where that would be longer than QUERY_LINK_BYTES_MAX, Continue-After: last_id
  * (Continue-Before, descending), the cursor to give with the same filters.
+ * ERR_OUT_OF_MEMORY stays in headers.
  */
 void query_append_next(struct buf *headers, const struct query *query,
 		       uint64_t last_id);

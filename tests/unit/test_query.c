@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Linked with -Wl,--wrap=realloc: a test says when there is no memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,16 @@
 #include "api/query.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static bool no_memory;
+
+void *__real_realloc(void *memory, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+	return no_memory ? NULL : __real_realloc(memory, size);
+}
 
 static void nothing_asked_is_no_filter(void **state)
 {
@@ -393,6 +404,24 @@ static void a_link_too_long_is_replaced_by_where_to_go_on(void **state)
 	}
 }
 
+/* Also where the head has room itself. */
+static void without_memory_for_a_link_there_is_no_head(void **state)
+{
+	struct query query;
+	struct buf next;
+
+	(void)state;
+	query_init(&query);
+	buf_init(&next, 100000);
+	assert_non_null(buf_reserve(&next, 10000));
+	no_memory = true;
+	query_append_next(&next, &query, 42);
+	no_memory = false;
+	assert_int_equal(buf_error(&next), ERR_OUT_OF_MEMORY);
+	query_deinit(&query);
+	buf_deinit(&next);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -405,6 +434,7 @@ int main(void)
 		cmocka_unit_test(
 			the_link_keeps_the_filters_and_moves_the_cursor),
 		cmocka_unit_test(a_link_too_long_is_replaced_by_where_to_go_on),
+		cmocka_unit_test(without_memory_for_a_link_there_is_no_head),
 	};
 
 	return cmocka_run_group_tests_name("query", tests, NULL, NULL);
