@@ -68,6 +68,8 @@ libbuzon_a_SOURCES = \
 	fcgi-app/http/http.h \
 	fcgi-app/http/http_response.c \
 	fcgi-app/http/multipart.c \
+	fcgi-app/http/multipart_part.c \
+	fcgi-app/http/multipart_part.h \
 	fcgi-app/inbox/appender.c \
 	fcgi-app/inbox/appender.h \
 	fcgi-app/inbox/filter.c \

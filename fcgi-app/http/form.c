@@ -164,7 +164,7 @@ enum err form_parse_urlencoded(struct form *form, struct span text,
 
 	while (text.length > 0) {
 		struct span piece = next_piece(&text);
-		struct form_field field;
+		struct form_field field = { .name = { NULL, 0 } };
 		enum err err;
 
 		if (piece.length == 0)

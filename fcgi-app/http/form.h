@@ -22,6 +22,9 @@ enum { FORM_FIELDS_MAX = 256 };
 struct form_field {
 	struct span name;
 	struct span value;
+	/* Headers of a part of multipart/form-data; no data for none. */
+	struct span content_type;
+	struct span transfer_encoding;
 };
 
 /* The fields in the order they were sent, duplicates included. */
@@ -62,13 +65,22 @@ enum err form_parse_urlencoded(struct form *form, struct span text,
  *
  * ERR_OK; ERR_INVALID_FORM with the problem set for a body without its opening
  * or closing boundary, a part without a Content-Disposition of form-data with
- * a name, a transfer encoding other than 7bit, 8bit or binary, or too many
- * parts; ERR_UNSUPPORTED_MEDIA_TYPE for a part whose Content-Type has a
- * charset other than UTF-8; ERR_OUT_OF_MEMORY.
+ * a name, or too many parts; ERR_OUT_OF_MEMORY.
  */
 enum err form_parse_multipart(struct form *form, struct span body,
 			      struct span boundary,
 			      struct problem *problem) MUST_CHECK;
+
+/*
+ * Looks whether the value of a field is UTF-8 as it stands, by the headers of
+ * its part: for whoever uses that field, as others may be encoded as they like.
+ *
+ * ERR_OK; with the problem set ERR_UNSUPPORTED_MEDIA_TYPE for a charset other
+ * than UTF-8, ERR_INVALID_FORM for a transfer encoding other than 7bit, 8bit or
+ * binary.
+ */
+enum err form_check_encoding(const struct form_field *field,
+			     struct problem *problem) MUST_CHECK;
 
 /*
  * Appends text as a name or value of a query string, which

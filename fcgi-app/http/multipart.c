@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "http/http.h"
+#include "http/multipart_part.h"
 
 enum {
 	BOUNDARY_CHARACTERS_MAX = 70, /* RFC 2046, section 5.1.1 */
@@ -17,7 +17,6 @@ struct multipart {
 	struct span body;
 	struct span delimiter; /* CRLF, two dashes, the boundary */
 	struct problem *problem;
-	size_t part_number; /* of the part that is read, from 1 on */
 };
 
 /* One boundary line: from its leading CRLF to behind its last one. */
@@ -25,13 +24,6 @@ struct delimiter_line {
 	size_t start;
 	size_t end;
 	bool closing;
-};
-
-/* The headers that mean something here; no data where one was not sent. */
-struct part_headers {
-	struct span disposition;
-	struct span type;
-	struct span encoding;
 };
 
 static bool starts_with(struct span text, struct span start)
@@ -108,161 +100,25 @@ static enum err refuse_boundary(const struct multipart *multipart,
 		which, problem_quote(dashed, quoted, sizeof(quoted)), suffix);
 }
 
-static enum err refuse_part(const struct multipart *multipart,
-			    struct span found, const char *expected)
-{
-	char quoted[QUOTED_BYTES];
-
-	return problem_set(multipart->problem, ERR_INVALID_FORM,
-			   "Part %zu of the form: found '%s', expected %s.",
-			   multipart->part_number,
-			   problem_quote(found, quoted, sizeof(quoted)),
-			   expected);
-}
-
-static bool has_control(struct span text)
-{
-	size_t i;
-
-	for (i = 0; i < text.length; i++) {
-		if ((unsigned char)text.data[i] < 0x20 && text.data[i] != '\t')
-			return true;
-	}
-	return false;
-}
-
-static struct span *header_place(struct part_headers *headers, struct span name)
-{
-	if (http_equal_ignoring_case(name, SPAN("Content-Disposition")))
-		return &headers->disposition;
-	if (http_equal_ignoring_case(name, SPAN("Content-Type")))
-		return &headers->type;
-	if (http_equal_ignoring_case(name, SPAN("Content-Transfer-Encoding")))
-		return &headers->encoding;
-	return NULL;
-}
-
-static enum err read_header(const struct multipart *multipart, struct span line,
-			    struct part_headers *headers)
-{
-	const char *colon = memchr(line.data, ':', line.length);
-	struct span name = { line.data, 0 };
-	struct span *place;
-
-	if (colon != NULL)
-		name.length = (size_t)(colon - line.data);
-	if (!http_visible_ascii(name, line.length) || has_control(line))
-		return refuse_part(multipart, line,
-				   "a header 'Name: value' on one line, ended "
-				   "by CRLF");
-	place = header_place(headers, name);
-	if (place == NULL)
-		return ERR_OK;
-	if (place->data != NULL)
-		return refuse_part(multipart, line, "this header only once");
-	*place = span_from(line, name.length + 1);
-	return ERR_OK;
-}
-
-/* Cuts the headers off *part, so that it is the value. */
-static enum err read_headers(const struct multipart *multipart,
-			     struct span *part, struct part_headers *headers)
-{
-	enum err err = ERR_OK;
-
-	*headers = (struct part_headers){ .disposition = { NULL, 0 } };
-	/* A part may end with its headers: its value is then empty. */
-	while (err == ERR_OK && part->length > 0) {
-		const char *end =
-			memmem(part->data, part->length, "\r\n", CRLF_BYTES);
-		struct span line = *part;
-
-		if (end == NULL)
-			return refuse_part(multipart, line,
-					   "an empty line after the headers");
-		line.length = (size_t)(end - part->data);
-		*part = span_from(*part, line.length + CRLF_BYTES);
-		if (line.length == 0)
-			break;
-		err = read_header(multipart, line, headers);
-	}
-	return err;
-}
-
-static enum err check_encoding(const struct multipart *multipart,
-			       struct span header)
-{
-	static const char *const harmless[] = { "7bit", "8bit", "binary" };
-	struct span encoding = http_media_type(header);
-	size_t i;
-
-	for (i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++) {
-		if (http_equal_ignoring_case(encoding, span_of(harmless[i])))
-			return ERR_OK;
-	}
-	return refuse_part(multipart, encoding,
-			   "a Content-Transfer-Encoding of 7bit, 8bit or "
-			   "binary");
-}
-
-static enum err check_charset(const struct multipart *multipart,
-			      struct span header)
-{
-	char quoted[QUOTED_BYTES];
-	struct span charset;
-
-	if (!http_header_parameter(header, SPAN("charset"), &charset) ||
-	    http_equal_ignoring_case(charset, SPAN("utf-8")))
-		return ERR_OK;
-	return problem_set(multipart->problem, ERR_UNSUPPORTED_MEDIA_TYPE,
-			   "Part %zu of the form: found the charset '%s', "
-			   "expected utf-8.",
-			   multipart->part_number,
-			   problem_quote(charset, quoted, sizeof(quoted)));
-}
-
-static enum err read_part(const struct multipart *multipart, struct span part,
-			  struct form_field *field)
-{
-	struct part_headers headers;
-	enum err err;
-
-	err = read_headers(multipart, &part, &headers);
-	if (err != ERR_OK)
-		return err;
-	*field = (struct form_field){ .value = part };
-	if (!http_equal_ignoring_case(http_media_type(headers.disposition),
-				      SPAN("form-data")) ||
-	    !http_header_parameter(headers.disposition, SPAN("name"),
-				   &field->name))
-		return refuse_part(multipart, headers.disposition,
-				   "a Content-Disposition like 'form-data; "
-				   "name=\"field\"'");
-	if (headers.encoding.data != NULL)
-		err = check_encoding(multipart, headers.encoding);
-	if (err == ERR_OK && headers.type.data != NULL)
-		err = check_charset(multipart, headers.type);
-	return err;
-}
-
-static enum err read_parts(struct multipart *multipart, struct form *form)
+static enum err read_parts(const struct multipart *multipart, struct form *form)
 {
 	struct delimiter_line line;
 	struct delimiter_line next;
 	struct form_field field;
+	size_t number;
 	enum err err;
 
 	if (!find_opening(multipart, &line))
 		return refuse_boundary(multipart, "opening", "");
-	for (; !line.closing; line = next) {
+	for (number = 1; !line.closing; number++, line = next) {
 		struct span part = span_from(multipart->body, line.end);
 
 		/* One CRLF may end this boundary line and begin the next. */
 		if (!find_delimiter(multipart, line.end - CRLF_BYTES, &next))
 			return refuse_boundary(multipart, "closing", "--");
 		part.length = next.start < line.end ? 0 : next.start - line.end;
-		multipart->part_number++;
-		err = read_part(multipart, part, &field);
+		err = multipart_read_part(part, number, &field,
+					  multipart->problem);
 		if (err == ERR_OK)
 			err = form_add_field(form, field, multipart->problem);
 		if (err != ERR_OK)

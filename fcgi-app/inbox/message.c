@@ -319,13 +319,18 @@ enum err message_draft_from_form(struct message_draft *draft,
 {
 	struct input inputs[FIELDS_COUNT] = { 0 };
 	struct input *input;
+	enum err err;
 	size_t i;
 
 	for (i = 0; i < form->count; i++) {
 		input = find_input(inputs, form->fields[i].name);
-		if (input != NULL)
-			add_input(input, form->fields[i].value, JSON_STRING,
-				  JSON_STRING_GOOD);
+		if (input == NULL)
+			continue;
+		err = form_check_encoding(&form->fields[i], problem);
+		if (err != ERR_OK)
+			return err;
+		add_input(input, form->fields[i].value, JSON_STRING,
+			  JSON_STRING_GOOD);
 	}
 	for (i = 0; i < FIELDS_COUNT; i++) {
 		if (check_input(fields[i].name, &inputs[i], problem))

@@ -52,7 +52,9 @@ enum err message_draft_from_json(struct message_draft *draft, struct span body,
 
 /*
  * Fills draft from the fields of a decoded form, which must outlive it.
- * ERR_OK or ERR_INVALID_MESSAGE.
+ *
+ * ERR_OK; ERR_INVALID_MESSAGE with every fault of both fields; the errors of
+ * form_check_encoding() for From and Content.
  */
 enum err message_draft_from_form(struct message_draft *draft,
 				 const struct form *form,

@@ -285,6 +285,25 @@ def test_another_charset_in_a_part_is_415(
         assert_problem(api.post(body, MULTIPART), 415, "unsupported_media_type")
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Content-Type: text/plain; charset=utf-16",
+        b"Content-Transfer-Encoding: base64",
+    ],
+    ids=["charset", "transfer encoding"],
+)
+def test_how_an_ignored_part_is_encoded_is_ignored(api: Api, header: bytes) -> None:
+    sender = unique()
+    ignored = multipart_body([("Other", "x")], header + b"\r\n")
+    closing = b"--" + BOUNDARY.encode() + b"--\r\n"
+    assert ignored.endswith(closing)
+    body = ignored[: -len(closing)] + multipart_body([("From", sender), ("Content", "b")])
+    answer = api.post(body, MULTIPART)
+    assert answer.status == 201, answer
+    assert answer.json()["From"] == sender
+
+
 def test_parts_may_have_a_type_and_a_preamble(api: Api) -> None:
     sender = unique()
     extra = b"Content-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n"

@@ -87,6 +87,19 @@ static const struct {
 	  "Multipart/Form-Data; boundary=\"xx\"", NULL,
 	  TEXT(PART("\"From\"") "f\r\n" PART("\"Content\"") "c\r\n--xx--"),
 	  "\"From\":\"f\",\"Content\":\"c\"" },
+	{ "a part that is ignored, in another charset", PARTS, NULL,
+	  TEXT("--xx\r\nContent-Disposition: form-data; name=Other\r\n"
+	       "Content-Type: text/plain; charset=utf-16\r\n\r\na\r\n" PART(
+		       "From") "f\r\n" PART("Content") "c\r\n--xx--"),
+	  "\"From\":\"f\",\"Content\":\"c\"" },
+	{ "a part that is ignored, in another transfer encoding", PARTS, NULL,
+	  TEXT(PART("From") "f\r\n" PART(
+		  "Content") "c\r\n"
+			     "--xx\r\nContent-Disposition: form-data; "
+			     "name=from\r\n"
+			     "Content-Transfer-Encoding: "
+			     "base64\r\n\r\nYQ==\r\n--xx--"),
+	  "\"From\":\"f\",\"Content\":\"c\"" },
 	{ "a body longer than it was announced", JSON, "3", TEXT(BOTH),
 	  "\"From\":\"ana\",\"Content\":\"hola\"" },
 	{ "a Content-Length of 0 before a body", JSON, "0", TEXT(BOTH),
@@ -155,6 +168,11 @@ static const struct {
 	       "Content-Type: text/plain; charset=utf-16\r\n\r\na\r\n"
 	       "--xx--\r\n"),
 	  415, "unsupported_media_type", "" },
+	{ "a part in another transfer encoding", PARTS, NULL, NULL,
+	  TEXT("--xx\r\nContent-Disposition: form-data; name=Content\r\n"
+	       "Content-Transfer-Encoding: base64\r\n\r\nYQ==\r\n"
+	       "--xx--\r\n"),
+	  400, "invalid_form", "The field 'Content'" },
 	{ "JSON sent as a form", FORM, NULL, NULL, TEXT(BOTH), 400,
 	  "invalid_form", "Content-Type: application/json" },
 	{ "a form with a broken percent", FORM, NULL, NULL,

@@ -375,6 +375,11 @@ static void takes_the_longest_message_from_json(void **state)
 	free((char *)content.data);
 }
 
+#define FIELD(field_name, field_value)                                         \
+	{                                                                      \
+		.name = TEXT(field_name), .value = TEXT(field_value)           \
+	}
+
 static void reads_a_form_by_the_same_rules(void **state)
 {
 	static const struct {
@@ -382,32 +387,21 @@ static void reads_a_form_by_the_same_rules(void **state)
 		size_t count;
 		const char *faults;
 	} rows[] = {
-		{ { { TEXT("From"), TEXT("a") },
-		    { TEXT("Content"), TEXT("b") } },
-		  2,
-		  "" },
+		{ { FIELD("From", "a"), FIELD("Content", "b") }, 2, "" },
 		/* other fields are ignored, whatever is in them */
-		{ { { TEXT("x"), TEXT("\xff") },
-		    { TEXT("Content"), TEXT("b") },
-		    { TEXT("From"), TEXT("a") },
-		    { TEXT("x"), TEXT("") } },
+		{ { FIELD("x", "\xff"), FIELD("Content", "b"),
+		    FIELD("From", "a"), FIELD("x", "") },
 		  4,
 		  "" },
-		{ { { TEXT("x"), TEXT("y") } },
-		  1,
-		  "From:missing Content:missing " },
-		{ { { TEXT("from"), TEXT("a") },
-		    { TEXT("Content\0"), TEXT("b") } },
+		{ { FIELD("x", "y") }, 1, "From:missing Content:missing " },
+		{ { FIELD("from", "a"), FIELD("Content\0", "b") },
 		  2,
 		  "From:missing Content:missing " },
-		{ { { TEXT("From"), TEXT("") },
-		    { TEXT("Content"), TEXT("a\0b") } },
+		{ { FIELD("From", ""), FIELD("Content", "a\0b") },
 		  2,
 		  "From:empty Content:nul_character " },
-		{ { { TEXT("From"), TEXT("a") },
-		    { TEXT("From"), TEXT("") },
-		    { TEXT("Content"), TEXT("\xc3") },
-		    { TEXT("Content"), TEXT("b") } },
+		{ { FIELD("From", "a"), FIELD("From", ""),
+		    FIELD("Content", "\xc3"), FIELD("Content", "b") },
 		  4,
 		  "From:duplicate Content:duplicate Content:not_utf8 " },
 	};
