@@ -78,6 +78,8 @@ libbuzon_a_SOURCES = \
 	fcgi-app/inbox/finder.h \
 	fcgi-app/inbox/message.c \
 	fcgi-app/inbox/message.h \
+	fcgi-app/inbox/message_draft.c \
+	fcgi-app/inbox/message_draft.h \
 	fcgi-app/inbox/probe.c \
 	fcgi-app/inbox/probe.h \
 	fcgi-app/inbox/reader.c \

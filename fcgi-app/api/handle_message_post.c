@@ -7,6 +7,7 @@
 #include "api/handlers.h"
 #include "http/form.h"
 #include "inbox/message.h"
+#include "inbox/message_draft.h"
 
 enum { IDEMPOTENCY_KEY_MAX = 255 };
 

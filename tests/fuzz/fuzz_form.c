@@ -5,7 +5,7 @@
 #include "text/hex.h"
 #include "checks.h"
 #include "fuzz.h"
-#include "inbox/message.h"
+#include "inbox/message_draft.h"
 
 /* A urlencoded body, as handle_message_post() has it read; and a path. */
 

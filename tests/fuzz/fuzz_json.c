@@ -7,6 +7,7 @@
 #include "checks.h"
 #include "fuzz.h"
 #include "inbox/message.h"
+#include "inbox/message_draft.h"
 #include "reference_json.h"
 
 /* A JSON body, as handle_message_post() has it read. */

@@ -7,7 +7,7 @@
 #include "http/http.h"
 #include "checks.h"
 #include "fuzz.h"
-#include "inbox/message.h"
+#include "inbox/message_draft.h"
 
 /*
  * A multipart/form-data body, as handle_message_post() has it read: the first

@@ -11,6 +11,7 @@
 #include <json-c/json.h>
 
 #include "inbox/message.h"
+#include "inbox/message_draft.h"
 
 #define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define TEXT(literal)                                                          \
