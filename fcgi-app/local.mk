@@ -116,9 +116,12 @@ libbuzon_a_SOURCES = \
 	fcgi-app/text/hex.h \
 	fcgi-app/text/json.c \
 	fcgi-app/text/json.h \
+	fcgi-app/text/json_refuse.c \
 	fcgi-app/text/json_scan.c \
 	fcgi-app/text/json_token.c \
 	fcgi-app/text/json_token.h \
+	fcgi-app/text/json_write.c \
+	fcgi-app/text/json_write.h \
 	fcgi-app/text/problem.c \
 	fcgi-app/text/problem.h \
 	fcgi-app/text/span.h \

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "text/json.h"
+#include "text/json_write.h"
 #include "text/utf8.h"
 
 /* The rules that From and Content share. */

@@ -69,10 +69,4 @@ enum err json_scan_object(struct span text, json_visit_fn *visit, void *context,
  */
 enum err json_decode_string(struct span raw, struct buf *out) MUST_CHECK;
 
-/*
- * Appends text as a JSON string in quotes. Only what RFC 8259 demands is
- * escaped. text must be valid UTF-8; errors stay in out.
- */
-void json_append_string(struct buf *out, struct span text);
-
 #endif

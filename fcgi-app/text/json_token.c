@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "text/json_token.h"
 
-#include <stdio.h>
-
 #include "text/hex.h"
 #include "text/utf8.h"
 
-enum {
-	UNIT_DIGITS = 4,
-	ESCAPE_BYTES = 2 + UNIT_DIGITS, /* \uXXXX */
-	WORD_BYTES_MAX = 24,
-	SEEN_BYTES = 128,
-};
+enum { UNIT_DIGITS = JSON_ESCAPE_BYTES - 2 };
 
-static int byte_at(const struct json_cursor *cursor, size_t at)
+int json_byte_at(const struct json_cursor *cursor, size_t at)
 {
 	if (at >= cursor->text.length)
 		return JSON_END;
@@ -22,7 +15,7 @@ static int byte_at(const struct json_cursor *cursor, size_t at)
 
 int json_peek(const struct json_cursor *cursor)
 {
-	return byte_at(cursor, cursor->at);
+	return json_byte_at(cursor, cursor->at);
 }
 
 static bool is_digit(int byte)
@@ -37,86 +30,13 @@ static bool is_word(int byte)
 	       byte == '-' || byte == '.';
 }
 
-/* The word that begins at an offset: all that a person would read as one. */
-static struct span word_at(const struct json_cursor *cursor, size_t at)
+struct span json_word_at(const struct json_cursor *cursor, size_t at)
 {
 	size_t length = 0;
 
-	while (is_word(byte_at(cursor, at + length)))
+	while (is_word(json_byte_at(cursor, at + length)))
 		length++;
 	return (struct span){ cursor->text.data + at, length };
-}
-
-/* Puts what stands at an offset into words. */
-static void describe_seen(const struct json_cursor *cursor, size_t at,
-			  char out[SEEN_BYTES])
-{
-	struct span seen = word_at(cursor, at);
-	char quoted[SEEN_BYTES / 2];
-	uint32_t code_point = 0;
-
-	if (at >= cursor->text.length) {
-		snprintf(out, SEEN_BYTES, "the end of the text");
-		return;
-	}
-	if (seen.length == 0) {
-		seen = span_from(cursor->text, at);
-		seen.length = utf8_next(seen, &code_point);
-		if (code_point < 0x20 || code_point == 0x7f ||
-		    code_point == UTF8_REPLACEMENT) {
-			snprintf(out, SEEN_BYTES, "byte 0x%02x",
-				 (unsigned int)byte_at(cursor, at));
-			return;
-		}
-	}
-	if (seen.length > WORD_BYTES_MAX)
-		seen.length = WORD_BYTES_MAX;
-	problem_quote(seen, quoted, sizeof(quoted));
-	/* Beyond ASCII much looks alike, or like nothing at all. */
-	if (code_point < 0x80)
-		snprintf(out, SEEN_BYTES, "'%s'", quoted);
-	else
-		snprintf(out, SEEN_BYTES, "'%s' (U+%04X)", quoted,
-			 (unsigned int)code_point);
-}
-
-static enum err refuse_at(const struct json_cursor *cursor, size_t at,
-			  const char *expected)
-{
-	const char *hint = "";
-	char seen[SEEN_BYTES];
-
-	if (byte_at(cursor, at) == '/' || byte_at(cursor, at) == '#')
-		hint = " JSON has no comments.";
-	if (byte_at(cursor, at) == '\'')
-		hint = " JSON has no single quotes: use '\"'.";
-	describe_seen(cursor, at, seen);
-	return problem_set(cursor->problem, ERR_INVALID_JSON,
-			   "At byte offset %zu: found %s, expected %s.%s", at,
-			   seen, expected, hint);
-}
-
-enum err json_refuse(const struct json_cursor *cursor, const char *expected)
-{
-	return refuse_at(cursor, cursor->at, expected);
-}
-
-enum err json_refuse_string(const struct json_cursor *cursor,
-			    const struct json_value *string)
-{
-	if (string->fault == JSON_STRING_NOT_UTF8)
-		return problem_set(
-			cursor->problem, ERR_INVALID_JSON,
-			"At byte offset %zu: found byte 0x%02x that is not "
-			"UTF-8, expected a text in UTF-8.",
-			string->fault_at,
-			(unsigned int)byte_at(cursor, string->fault_at));
-	return problem_set(
-		cursor->problem, ERR_INVALID_JSON,
-		"At byte offset %zu: found '%.*s', one half of a surrogate "
-		"pair, expected both halves (as in \\ud83d\\ude00).",
-		string->fault_at, (int)ESCAPE_BYTES,
-		cursor->text.data + string->fault_at);
 }
 
 void json_skip_blanks(struct json_cursor *cursor)
@@ -138,7 +58,7 @@ static size_t read_unit(const struct json_cursor *cursor, size_t at,
 
 	*unit_r = 0;
 	for (digits = 0; digits < UNIT_DIGITS; digits++) {
-		int digit = hex_value(byte_at(cursor, at + digits));
+		int digit = hex_value(json_byte_at(cursor, at + digits));
 
 		if (digit < 0)
 			break;
@@ -152,7 +72,7 @@ static bool low_surrogate_follows(const struct json_cursor *cursor)
 	unsigned int unit;
 
 	return json_peek(cursor) == '\\' &&
-	       byte_at(cursor, cursor->at + 1) == 'u' &&
+	       json_byte_at(cursor, cursor->at + 1) == 'u' &&
 	       read_unit(cursor, cursor->at + 2, &unit) == UNIT_DIGITS &&
 	       unit >= 0xdc00 && unit <= 0xdfff;
 }
@@ -167,13 +87,13 @@ static enum err scan_unicode_escape(struct json_cursor *cursor,
 
 	digits = read_unit(cursor, start + 2, &unit);
 	if (digits < UNIT_DIGITS)
-		return refuse_at(cursor, start + 2 + digits,
-				 "four hexadecimal digits after '\\u'");
-	cursor->at += ESCAPE_BYTES;
+		return json_refuse_at(cursor, start + 2 + digits,
+				      "four hexadecimal digits after '\\u'");
+	cursor->at += JSON_ESCAPE_BYTES;
 	if (unit < 0xd800 || unit > 0xdfff)
 		return ERR_OK;
 	if (unit < 0xdc00 && low_surrogate_follows(cursor)) {
-		cursor->at += ESCAPE_BYTES;
+		cursor->at += JSON_ESCAPE_BYTES;
 	} else if (value->fault == JSON_STRING_GOOD) {
 		value->fault = JSON_STRING_LONE_SURROGATE;
 		value->fault_at = start;
@@ -184,7 +104,7 @@ static enum err scan_unicode_escape(struct json_cursor *cursor,
 static enum err scan_escape(struct json_cursor *cursor,
 			    struct json_value *value)
 {
-	switch (byte_at(cursor, cursor->at + 1)) {
+	switch (json_byte_at(cursor, cursor->at + 1)) {
 	case '"':
 	case '\\':
 	case '/':
@@ -198,9 +118,10 @@ static enum err scan_escape(struct json_cursor *cursor,
 	case 'u':
 		return scan_unicode_escape(cursor, value);
 	default:
-		return refuse_at(cursor, cursor->at + 1,
-				 "one of '\"' '\\' '/' 'b' 'f' 'n' 'r' 't' 'u' "
-				 "after the '\\'");
+		return json_refuse_at(
+			cursor, cursor->at + 1,
+			"one of '\"' '\\' '/' 'b' 'f' 'n' 'r' 't' 'u' "
+			"after the '\\'");
 	}
 }
 
@@ -256,9 +177,10 @@ static enum err scan_integer(struct json_cursor *cursor)
 	if (json_peek(cursor) == '-')
 		cursor->at++;
 	start = cursor->at;
-	if (json_peek(cursor) == '0' && is_digit(byte_at(cursor, start + 1)))
-		return refuse_at(cursor, start,
-				 "a number without leading zeros");
+	if (json_peek(cursor) == '0' &&
+	    is_digit(json_byte_at(cursor, start + 1)))
+		return json_refuse_at(cursor, start,
+				      "a number without leading zeros");
 	return scan_digits(cursor, "a digit after the '-'");
 }
 
@@ -288,7 +210,7 @@ static enum err scan_number(struct json_cursor *cursor,
 
 static enum err scan_word(struct json_cursor *cursor, struct json_value *value)
 {
-	struct span word = word_at(cursor, cursor->at);
+	struct span word = json_word_at(cursor, cursor->at);
 
 	if (span_equal(word, SPAN("true")) || span_equal(word, SPAN("false")))
 		value->type = JSON_BOOLEAN;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "text/json.h"
+#include "text/json_write.h"
 #include "text/utf8.h"
 
 #define TYPE_PREFIX "urn:buzon:problem:"

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "text/json.h"
+#include "text/json_write.h"
 #include "text/utf8.h"
 
 #define TEXT(literal)                                                          \
