@@ -35,7 +35,7 @@ struct http_request {
 	struct span content_length;
 	struct span accept;
 	struct span idempotency_key;   /* the first, where it is repeated */
-	bool idempotency_key_repeated; /* in a parameter of its own */
+	bool idempotency_key_repeated; /* sent more than once, apart */
 	struct span body;
 	bool body_too_large; /* there was more than the limit; body is empty */
 	bool headers_too_large; /* nothing of the request could be kept */

@@ -9,7 +9,15 @@ import pytest
 
 from answers import Answer, assert_problem
 from conftest import StoresNothing
-from fastcgi import FastcgiApi
+from fastcgi import (
+    PARAMS,
+    STDIN,
+    Connection,
+    FastcgiApi,
+    begin,
+    name_value,
+    stream,
+)
 from http_client import NDJSON, Api, Requester, json_body, query, unique
 from system import System
 
@@ -179,6 +187,29 @@ def test_another_path_is_404(
 def test_a_path_is_decoded_once(api: Api) -> None:
     assert api.get("/api/%74est").status == 200
     assert_problem(api.get("/api/%2574est"), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "script, path, status",
+    [(b"/api", b"/test", 200), (b"", b"/api/%74est", 404), (b"", b"/api/%", 404)],
+)
+def test_a_path_that_cgi_has_decoded_is_not_decoded_again(
+    system: System, script: bytes, path: bytes, status: int
+) -> None:
+    """Without REQUEST_URI, which all the web servers send."""
+    pairs = {b"REQUEST_METHOD": b"GET", b"SCRIPT_NAME": script, b"PATH_INFO": path}
+    sent = b"".join(name_value(name, value) for name, value in pairs.items())
+    with Connection(system.replica_socket()) as connection:
+        connection.send(begin() + stream(PARAMS, sent) + stream(STDIN, b""))
+        assert connection.read_reply().answer().status == status
+
+
+def test_headers_that_are_too_large_are_431(system: System) -> None:
+    """Web servers have smaller limits of their own, so they are not asked."""
+    with FastcgiApi(system.replica_socket()) as replica:
+        answer = replica.get("/api/test", {"X-A": "a" * 140_000})
+        assert_problem(answer, 431, "headers_too_large")
+        assert replica.get("/api/test").status == 200
 
 
 def test_request_id_is_echoed(api: Api) -> None:
