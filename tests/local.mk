@@ -42,6 +42,7 @@ unit_tests = \
 	tests/unit/test_json_scan \
 	tests/unit/test_log \
 	tests/unit/test_message \
+	tests/unit/test_message_draft \
 	tests/unit/test_multipart \
 	tests/unit/test_parameters \
 	tests/unit/test_pressure \
