@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
 --
--- The users and what they may do. Applied at every migration, so it also sets
--- new passwords. sql/migrate sets the variables: @database_name,
--- @program_user, @program_password, @admin_user, @admin_password.
+-- The users and what they may do: this, and nothing else. Applied at every
+-- migration, so it also sets new passwords. sql/migrate sets the variables:
+-- @database_name, @program_user, @program_password, @admin_user,
+-- @admin_password.
 --
 -- Both users may come by network and by socket; without the second account
 -- an anonymous user of 'localhost' would be taken for theirs.
@@ -20,11 +21,12 @@ EXECUTE IMMEDIATE CONCAT('ALTER USER ',
 -- The program reads, appends and marks replays. INSERT … ON DUPLICATE KEY UPDATE
 -- … RETURNING asks for INSERT and UPDATE of every column that it names, so what
 -- is left of UPDATE is taken back by the trigger below.
-EXECUTE IMMEDIATE CONCAT('GRANT SELECT, ',
+SET @program_grant = CONCAT('GRANT SELECT, ',
   'INSERT (id, sender, content, stored_at, idempotency_key, replayed), ',
   'UPDATE (id, sender, content, stored_at, idempotency_key, replayed) ON `',
   @database_name, '`.message TO ',
   QUOTE(@program_user), '@''%'', ', QUOTE(@program_user), '@''localhost''');
+EXECUTE IMMEDIATE @program_grant;
 
 -- For the program a message is final. Made only when it differs from what is
 -- there: making it waits for every statement that reads messages.
@@ -55,3 +57,73 @@ EXECUTE IMMEDIATE CONCAT(
 EXECUTE IMMEDIATE CONCAT(
   'GRANT ALL PRIVILEGES ON `', REPLACE(@database_name, '_', '\\_'), '`.* TO ',
   QUOTE(@admin_user), '@''%'', ', QUOTE(@admin_user), '@''localhost''');
+
+-- Takes back what else they have, from an older release or by hand: one right
+-- after the other, so that a replica that runs has those above all the time.
+-- But INSERT and UPDATE of the whole table go only with those of its columns,
+-- which are given again at once: a request of that moment may be refused.
+SET @program_accounts = CONCAT(
+  QUOTE(@program_user), '@''%'',', QUOTE(@program_user), '@''localhost''');
+SET @admin_accounts = CONCAT(
+  QUOTE(@admin_user), '@''%'',', QUOTE(@admin_user), '@''localhost''');
+SET @accounts = CONCAT(@program_accounts, ',', @admin_accounts);
+DELIMITER //
+BEGIN NOT ATOMIC
+  -- ER_NONEXISTING_GRANT, ER_NONEXISTING_TABLE_GRANT: it went with another one.
+  DECLARE CONTINUE HANDLER FOR 1141, 1147 BEGIN END;
+  FOR surplus IN (
+    SELECT 'ALL PRIVILEGES' AS rights, '*.*' AS place, grantee
+      FROM information_schema.user_privileges
+      WHERE FIND_IN_SET(grantee, @accounts) AND privilege_type <> 'USAGE'
+    UNION SELECT 'GRANT OPTION', '*.*', grantee
+      FROM information_schema.user_privileges
+      WHERE FIND_IN_SET(grantee, @accounts) AND is_grantable = 'YES'
+    UNION SELECT 'ALL PRIVILEGES',
+        CONCAT('`', REPLACE(table_schema, '`', '``'), '`.*'), grantee
+      FROM information_schema.schema_privileges
+      WHERE FIND_IN_SET(grantee, @accounts)
+        AND NOT (FIND_IN_SET(grantee, @admin_accounts)
+          AND table_schema = REPLACE(@database_name, '_', '\\_'))
+    UNION SELECT 'GRANT OPTION',
+        CONCAT('`', REPLACE(table_schema, '`', '``'), '`.*'), grantee
+      FROM information_schema.schema_privileges
+      WHERE FIND_IN_SET(grantee, @accounts) AND is_grantable = 'YES'
+    UNION SELECT privilege_type, CONCAT('`', REPLACE(table_schema, '`', '``'),
+        '`.`', REPLACE(table_name, '`', '``'), '`'), grantee
+      FROM information_schema.table_privileges
+      WHERE FIND_IN_SET(grantee, @accounts)
+        AND NOT (FIND_IN_SET(grantee, @program_accounts)
+          AND table_schema = @database_name
+          AND table_name IN ('message', 'append_lock')
+          AND privilege_type = 'SELECT')
+    UNION SELECT 'GRANT OPTION', CONCAT('`', REPLACE(table_schema, '`', '``'),
+        '`.`', REPLACE(table_name, '`', '``'), '`'), grantee
+      FROM information_schema.table_privileges
+      WHERE FIND_IN_SET(grantee, @accounts) AND is_grantable = 'YES'
+    UNION SELECT
+        CONCAT(privilege_type, ' (`', REPLACE(column_name, '`', '``'), '`)'),
+        CONCAT('`', REPLACE(table_schema, '`', '``'), '`.`',
+          REPLACE(table_name, '`', '``'), '`'), grantee
+      FROM information_schema.column_privileges
+      WHERE FIND_IN_SET(grantee, @accounts)
+        AND NOT (FIND_IN_SET(grantee, @program_accounts)
+          AND table_schema = @database_name AND table_name = 'message'
+          AND privilege_type IN ('INSERT', 'UPDATE')
+          AND column_name IN ('id', 'sender', 'content', 'stored_at',
+            'idempotency_key', 'replayed'))
+    UNION SELECT 'ALL PRIVILEGES', CONCAT(routine_type, ' `',
+        REPLACE(db, '`', '``'), '`.`', REPLACE(routine_name, '`', '``'), '`'),
+        CONCAT(QUOTE(user), '@', QUOTE(host))
+      FROM mysql.procs_priv
+      WHERE FIND_IN_SET(CONCAT(QUOTE(user), '@', QUOTE(host)), @accounts)
+    UNION SELECT CONCAT('`', REPLACE(role, '`', '``'), '`'), NULL,
+        CONCAT(QUOTE(user), '@', QUOTE(host))
+      FROM mysql.roles_mapping
+      WHERE FIND_IN_SET(CONCAT(QUOTE(user), '@', QUOTE(host)), @accounts)
+  ) DO
+    EXECUTE IMMEDIATE CONCAT('REVOKE ', surplus.rights,
+      COALESCE(CONCAT(' ON ', surplus.place), ''), ' FROM ', surplus.grantee);
+    EXECUTE IMMEDIATE @program_grant;
+  END FOR;
+END//
+DELIMITER ;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What each database user may do, and that the administrator could."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -181,3 +182,65 @@ def test_the_administration_user_has_all_of_one_database(granted: Migration) -> 
     ):
         with pytest.raises(DatabaseError, match="denied"):
             granted.database.run_as(options, statement, granted.name)
+
+
+# {name}: of the database, {to}: of whom; {name}_role is a role.
+SURPLUS = [
+    "GRANT ALL PRIVILEGES ON *.* TO {to} WITH GRANT OPTION",
+    "GRANT PROCESS, FILE ON *.* TO {to}",
+    "GRANT USAGE ON *.* TO {to} WITH GRANT OPTION",
+    "GRANT SELECT ON mysql.* TO {to} WITH GRANT OPTION",
+    "GRANT SELECT ON `{escaped}`.* TO {to} WITH GRANT OPTION",
+    "GRANT DELETE, INSERT, UPDATE ON `{name}`.message TO {to}",
+    "GRANT SELECT ON `{name}`.message TO {to} WITH GRANT OPTION",
+    "GRANT INSERT ON `{name}`.append_lock TO {to}",
+    "GRANT SELECT ON mysql.global_priv TO {to}",
+    "GRANT UPDATE (id) ON `{name}`.append_lock TO {to}",
+    "GRANT REFERENCES (content_digest), SELECT (id) ON `{name}`.message TO {to}",
+    "GRANT EXECUTE ON PROCEDURE mysql.AddGeometryColumn TO {to}",
+    "GRANT {name}_role TO {to}",
+]
+
+
+def sorted_columns(match: re.Match[str]) -> str:
+    return f"({', '.join(sorted(match[1].split(', ')))})"
+
+
+def rights(migration: Migration) -> dict[str, set[str]]:
+    """What each account has, without its password; columns have no order of their own."""
+    return {
+        account: {
+            re.sub(
+                r"\(([^)]*)\)",
+                sorted_columns,
+                re.sub(" IDENTIFIED BY PASSWORD '[^']*'", "", row[0]),
+            )
+            for row in migration.database.run(f"SHOW GRANTS FOR {account}")
+        }
+        for user in (migration.user, migration.admin)
+        for account in (f"'{user}'@'%'", f"'{user}'@'localhost'")
+    }
+
+
+def grant(migration: Migration, template: str) -> None:
+    names = {"name": migration.name, "escaped": migration.name.replace("_", "\\_")}
+    for account in rights(migration):
+        migration.database.run(template.format(to=account, **names))
+
+
+def test_after_each_run_rights_are_what_the_file_says(migration: Migration) -> None:
+    migration.run()
+    granted = rights(migration)
+    migration.database.run(f"CREATE ROLE {migration.name}_role")
+    try:
+        for template in SURPLUS:
+            grant(migration, template)
+            assert rights(migration) != granted, template
+            migration.run()
+            assert rights(migration) == granted, template
+        for template in SURPLUS:
+            grant(migration, template)
+        migration.run()
+        assert rights(migration) == granted
+    finally:
+        migration.database.run(f"DROP ROLE {migration.name}_role")
