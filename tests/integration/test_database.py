@@ -324,6 +324,22 @@ def test_a_table_that_is_missing_is_no_silence(
     assert lines_of(connected, 1146) == 3
 
 
+def test_without_an_id_left_it_refuses(fragile: System, connected: Replica) -> None:
+    database = fragile.database
+    last = 2**64 - 1
+    with connected.api() as api:
+        newest = api.store(unique(), "x")["ID"]
+        database.run(f"ALTER TABLE message AUTO_INCREMENT = {last}")
+        try:
+            for _ in range(2):
+                assert_problem(api.post_message("a", "b"), 503, "database_refuses")
+        finally:
+            database.run(f"ALTER TABLE message AUTO_INCREMENT = {newest + 1}")
+        assert api.newest_id() == newest
+        assert api.store(unique(), "x")["ID"] == newest + 1
+    assert lines_of(connected, 1467) == 1
+
+
 LIMIT = 4
 
 
