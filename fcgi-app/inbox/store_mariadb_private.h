@@ -64,6 +64,7 @@ struct mariadb_store {
 	struct buf sql;
 	struct store_mariadb_find find;
 	bool never_waits; /* the connection is set up for calls that do not */
+	bool has_told_of_surrogates; /* in what it reads */
 	unsigned refusal; /* error that was last refused; 0 after a success */
 	int64_t limit_pause_ms; /* 0: no limit of connections was met */
 	int64_t no_connect_until_ms;

@@ -1,8 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 #include "inbox/store_mariadb_private.h"
 
+#include <string.h>
+
 #include "system/clock.h"
 #include "system/log.h"
+#include "text/utf8.h"
+
+/*
+ * MariaDB takes surrogates for utf8mb4, and no other bytes that are not UTF-8.
+ * Puts U+FFFD, which is as long, in the place of each. True where there was
+ * one.
+ */
+static bool replace_surrogates(char *text, size_t length)
+{
+	static const char replacement[] = UTF8_REPLACEMENT_TEXT;
+	const char *end = text + length;
+	bool replaced = false;
+
+	for (;;) {
+		text = memchr(text, 0xed, (size_t)(end - text));
+		if (text == NULL || end - text < 3)
+			return replaced;
+		if ((unsigned char)text[1] >= 0xa0) {
+			memcpy(text, replacement, sizeof(replacement) - 1);
+			replaced = true;
+		}
+		text += 3;
+	}
+}
+
+/* What an administrator has put into the table may not be UTF-8. */
+static void mend_texts(struct mariadb_store *mariadb)
+{
+	struct store_mariadb_row *row = &mariadb->row;
+	bool bad_sender = replace_surrogates(row->sender, row->sender_length);
+	bool bad_content =
+		replace_surrogates(row->content, row->content_length);
+
+	if ((!bad_sender && !bad_content) || mariadb->has_told_of_surrogates)
+		return;
+	mariadb->has_told_of_surrogates = true;
+	log_event(LOG_WARNING, "invalid_text", NULL,
+		  "message %llu has surrogates, which are not UTF-8, in its "
+		  "%s; they are answered as U+FFFD, here and in others",
+		  (unsigned long long)row->id,
+		  bad_sender ? "sender" : "content");
+}
 
 bool store_mariadb_visit_row(struct mariadb_store *mariadb, bool ids_only,
 			     store_visit_fn *visit, void *context)
@@ -13,6 +57,7 @@ bool store_mariadb_visit_row(struct mariadb_store *mariadb, bool ids_only,
 	if (row->id > mariadb->store.seen_id)
 		mariadb->store.seen_id = row->id;
 	if (!ids_only) {
+		mend_texts(mariadb);
 		message.from = (struct span){ row->sender, row->sender_length };
 		message.content =
 			(struct span){ row->content, row->content_length };

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from answers import Answer, assert_problem
-from database import Database
+from database import Database, DatabaseError
 from fastcgi import FastcgiApi
 from http_client import Api, Requester, query, unique
 from replica import Replica
@@ -322,6 +322,30 @@ def test_a_table_that_is_missing_is_no_silence(
     assert database.connection_ids(PROGRAM_USER) == before
     # One line of each: who appends, who lists, who looks up.
     assert lines_of(connected, 1146) == 3
+
+
+def test_text_that_is_not_utf_8_leaves_json_whole(
+    fragile: System, connected: Replica
+) -> None:
+    """MariaDB takes surrogates from whoever writes into the table, and nothing else."""
+    put = (
+        "INSERT INTO message (sender, content, stored_at)"
+        " VALUES (_utf8mb4 x'{}', _utf8mb4 x'{}', UTC_TIMESTAMP(6)) RETURNING id"
+    )
+    for other in ("C080", "F4908080", "FF", "C3", "E28082C3"):
+        with pytest.raises(DatabaseError, match="Invalid utf8mb4|Incorrect string"):
+            fragile.database.run(put.format(other, "61"))
+    message_id = fragile.database.number(put.format("EDA080", "61EDA080EDB0807A"))
+    try:
+        with connected.api() as api:
+            for parameters in ({"ID": message_id}, {"after": message_id - 1}):
+                (message,) = api.messages(**parameters)
+                assert message["From"] == "\ufffd"
+                assert message["Content"] == "a\ufffd\ufffdz"
+        # One line of each: who lists, who looks up.
+        assert connected.log().count('"invalid_text"') == 2
+    finally:
+        fragile.database.run(f"DELETE FROM message WHERE id = {message_id}")
 
 
 def test_without_an_id_left_it_refuses(fragile: System, connected: Replica) -> None:

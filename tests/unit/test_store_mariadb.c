@@ -460,6 +460,55 @@ static void a_read_visits_each_message(void **state)
 	assert_int_equal(visits, 2 * COUNT(found));
 }
 
+static bool check_texts(const struct message *message, void *context)
+{
+	const char *const *want = context;
+
+	if (!span_equal(message->from, span_of(want[0])) ||
+	    !span_equal(message->content, span_of(want[1])))
+		fail_msg("%.*s, %.*s", (int)message->from.length,
+			 message->from.data, (int)message->content.length,
+			 message->content.data);
+	return true;
+}
+
+#define BAD "\xef\xbf\xbd"
+
+/* MariaDB takes them for utf8mb4, from whoever writes into the table. */
+static void surrogates_are_read_as_the_replacement_character(void **state)
+{
+	static const struct {
+		const char *sender, *content;
+		const char *want[2];
+	} cases[] = {
+		{ "ana", "hola", { "ana", "hola" } },
+		{ "\xed\xa0\x80", "x", { BAD, "x" } },
+		{ "x", "\xed\xbf\xbf", { "x", BAD } },
+		{ "a\xed\xa0\x80\xed\xb0\x80z",
+		  "\xed\xa0\x80 \xed\xb0\x80",
+		  { "a" BAD BAD "z", BAD " " BAD } },
+		/* the last before them, the first behind */
+		{ "\xed\x9f\xbf",
+		  "\xee\x80\x80 \xed\x80\x80",
+		  { "\xed\x9f\xbf", "\xee\x80\x80 \xed\x80\x80" } },
+		/* no more than a part of one, which MariaDB does not take */
+		{ "\xed", "x\xed\xa0", { "\xed", "x\xed\xa0" } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct mysql_fake_row row = {
+			.id = 1,
+			.sender = cases[i].sender,
+			.content = cases[i].content,
+		};
+
+		mysql_fake_set_rows(&row, 1);
+		assert_int_equal(find(1, check_texts, (void *)cases[i].want),
+				 ERR_OK);
+	}
+}
+
 /* A find of two messages; the third fetch is the end. */
 static const struct find_case {
 	const char *comment;
@@ -861,6 +910,7 @@ int main(void)
 		TEST(a_stale_connection_is_replaced_before_anything_is_sent),
 		TEST(a_read_visits_each_message),
 		TEST(what_was_seen_is_known_as_long_as_its_connection),
+		TEST(surrogates_are_read_as_the_replacement_character),
 		TEST(a_find_is_tried_again_only_before_the_first_visit),
 		TEST(a_visit_ends_the_reading),
 		TEST(a_message_too_large_for_the_api_is_not_visited),
