@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "gate/head.h"
 
-static void append_header(struct buf *out, const char *name, const char *value)
-{
-	buf_append_text(out, name);
-	buf_append_text(out, ": ");
-	buf_append_text(out, value);
-	buf_append_text(out, "\r\n");
-}
-
 void head_append(struct buf *out, const struct http_response *response,
 		 const char *request_id)
 {
@@ -23,13 +15,16 @@ void head_append(struct buf *out, const struct http_response *response,
 	buf_append_u64(out, (uint64_t)response->status);
 	buf_append_char(out, ' ');
 	buf_append_text(out, http_reason(response->status));
+	if (response->content_type != NULL) {
+		buf_append_text(out, "\r\nContent-Type: ");
+		buf_append_text(out, response->content_type);
+	}
 	buf_append_text(out, "\r\n");
-	if (response->content_type != NULL)
-		append_header(out, "Content-Type", response->content_type);
 	buf_append_span(out, buf_span(&response->headers));
-	append_header(out, "X-Request-ID", request_id);
-	append_header(out, "X-Content-Type-Options", "nosniff");
-	append_header(out, "Cache-Control", "no-store");
+	buf_append_text(out, "X-Request-ID: ");
+	buf_append_text(out, request_id);
+	buf_append_text(out, "\r\nX-Content-Type-Options: nosniff\r\n"
+			     "Cache-Control: no-store\r\n");
 	if (response->content_type != NULL && !response->streamed) {
 		buf_append_text(out, "Content-Length: ");
 		buf_append_u64(out, response->body.length);

@@ -92,16 +92,6 @@ void buf_append_span(struct buf *buf, struct span text)
 	buf_append(buf, text.data, text.length);
 }
 
-void buf_append_text(struct buf *buf, const char *text)
-{
-	buf_append(buf, text, strlen(text));
-}
-
-void buf_append_char(struct buf *buf, char c)
-{
-	buf_append(buf, &c, 1);
-}
-
 void buf_append_u64(struct buf *buf, uint64_t number)
 {
 	char digits[U64_DIGITS_MAX];

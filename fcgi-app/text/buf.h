@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "text/err.h"
 #include "text/span.h"
@@ -41,8 +42,6 @@ enum err buf_error(const struct buf *buf) MUST_CHECK;
 /* Appends bytes; they may not point into the buffer itself. */
 void buf_append(struct buf *buf, const void *bytes, size_t length);
 void buf_append_span(struct buf *buf, struct span text);
-void buf_append_text(struct buf *buf, const char *text);
-void buf_append_char(struct buf *buf, char c);
 void buf_append_u64(struct buf *buf, uint64_t number);
 void buf_appendf(struct buf *buf, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -54,6 +53,20 @@ void buf_appendv(struct buf *buf, const char *format, va_list arguments)
  * error is then kept). The caller writes them and adds to buf->length.
  */
 char *buf_reserve(struct buf *buf, size_t length);
+
+/* Inline, so that the length of a literal is known where it is compiled. */
+static inline void buf_append_text(struct buf *buf, const char *text)
+{
+	buf_append(buf, text, strlen(text));
+}
+
+static inline void buf_append_char(struct buf *buf, char c)
+{
+	if (buf->error == ERR_OK && buf->length < buf->capacity)
+		buf->data[buf->length++] = c;
+	else
+		buf_append(buf, &c, 1);
+}
 
 /* The content, borrowed until the next call on the buffer. */
 struct span buf_span(const struct buf *buf);
