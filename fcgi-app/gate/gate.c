@@ -154,12 +154,13 @@ static bool turn(struct gate *gate)
 
 	if (!handle_events(gate))
 		return false;
-	sessions_continue_returned(host);
 	sessions_drive_ready(host);
 	sessions_expire(host);
 	if (host->serving.draining)
 		drain(gate);
 	watcher_turn(&gate->finder, host->transport.now_ms);
+	/* Last, so that what all these give back needs no wake. */
+	sessions_continue_returned(host);
 	sessions_sweep(host);
 	listener_resume(&gate->listener);
 	scheduling_adapt(&gate->scheduling, host->count);

@@ -22,9 +22,6 @@ void sessions_deinit(struct session_host *host);
 /* A turn of the gate begins, in which the next four follow, in this order. */
 void sessions_begin_turn(struct session_host *host);
 
-/* Goes on with the exchanges that were given back. */
-void sessions_continue_returned(struct session_host *host);
-
 /* Goes on with those that had more to do than one turn is for. */
 void sessions_drive_ready(struct session_host *host);
 
@@ -34,6 +31,9 @@ void sessions_drive_ready(struct session_host *host);
  * handled: bytes may have come meanwhile.
  */
 void sessions_expire(struct session_host *host);
+
+/* Goes on with the exchanges that were given back by now. */
+void sessions_continue_returned(struct session_host *host);
 
 /* Frees what was closed during this turn. */
 void sessions_sweep(struct session_host *host);

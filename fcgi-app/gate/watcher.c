@@ -66,5 +66,7 @@ int64_t watcher_next_expiry_ms(const struct watcher *watcher)
 {
 	const struct store_wait *wait = finder_wait(watcher->finder);
 
+	if (finder_is_due(watcher->finder))
+		return 0;
 	return wait != NULL ? wait->until_ms : -1;
 }

@@ -34,7 +34,7 @@ void watcher_handle(struct watcher *watcher);
  */
 void watcher_turn(struct watcher *watcher, int64_t now_ms);
 
-/* When watcher_turn() is next of use without an event (ms), or -1. */
+/* When watcher_turn() is next of use without an event (ms; 0: now), or -1. */
 int64_t watcher_next_expiry_ms(const struct watcher *watcher);
 
 #endif

@@ -71,6 +71,9 @@ enum err finder_submit(struct finder *finder, struct lookup *lookup) MUST_CHECK;
  */
 void finder_turn(struct finder *finder);
 
+/* Whether lookups wait that finder_turn() would begin. */
+bool finder_is_due(const struct finder *finder);
+
 /*
  * What the statement that is under way in the loop waits for, or NULL. The
  * finder's, until finder_turn() or finder_continue() is called.
