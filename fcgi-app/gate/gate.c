@@ -35,7 +35,8 @@ struct gate {
 	struct watcher finder;
 	int signal_fd;
 	int64_t drain_began_ms;
-	size_t dropped; /* requests that were not whole when it had to end */
+	int64_t seen_ms; /* all events of before have been handled */
+	size_t dropped;  /* requests that were not whole when it had to end */
 };
 
 /* The address of each part below tells its events from a session's. */
@@ -119,10 +120,10 @@ static void handle(struct gate *gate, const struct epoll_event *event)
 }
 
 /*
- * Handles all that there is by now, also after a long pause of the process:
- * what expires next must not be closed with its bytes unread. The kernel keeps
- * events in their order, so that as many calls as this see all of them.
- * False when epoll failed.
+ * Handles all events that there are, and sets seen_ms: none of before is left,
+ * wherever the process may have been paused. The kernel keeps events in their
+ * order, so that as many calls as this see all of them. False when epoll
+ * failed.
  */
 static bool handle_events(struct gate *gate)
 {
@@ -132,6 +133,7 @@ static bool handle_events(struct gate *gate)
 	int count;
 
 	do {
+		gate->seen_ms = gate->host.transport.now_ms;
 		count = epoll_wait(gate->host.transport.epoll_fd, events,
 				   EVENTS_A_CALL, wait_ms);
 		if (count < 0 && errno != EINTR) {
@@ -155,7 +157,7 @@ static bool turn(struct gate *gate)
 	if (!handle_events(gate))
 		return false;
 	sessions_drive_ready(host);
-	sessions_expire(host);
+	sessions_expire(host, gate->seen_ms);
 	if (host->serving.draining)
 		drain(gate);
 	watcher_turn(&gate->finder, host->transport.now_ms);

@@ -126,15 +126,14 @@ static void close_stalled(struct session *session, int64_t stalled_ms)
 	session_close(session, SERVING_CUT);
 }
 
-static void expire_stalling(struct session_host *host)
+static void expire_stalling(struct session_host *host, int64_t seen_ms)
 {
 	struct deadline *deadline = deadlines_first(&host->stalling);
 	bool hurried = hurries(host);
 
 	while (deadline != NULL) {
 		struct session *session = session_of(deadline);
-		int64_t stalled_ms =
-			host->transport.now_ms - session->transport.active_ms;
+		int64_t stalled_ms = seen_ms - session->transport.active_ms;
 
 		deadline = deadline_next(deadline);
 		if (stalled_ms >= patience_ms(session))
@@ -144,11 +143,11 @@ static void expire_stalling(struct session_host *host)
 	}
 }
 
-static void expire_parked(struct session_host *host)
+static void expire_parked(struct session_host *host, int64_t seen_ms)
 {
 	struct deadline *deadline = deadlines_first(&host->parked);
 
-	while (deadline != NULL && deadline->at_ms <= host->transport.now_ms) {
+	while (deadline != NULL && deadline->at_ms <= seen_ms) {
 		struct session *session = session_of(deadline);
 
 		deadline = deadline_next(deadline);
@@ -159,10 +158,10 @@ static void expire_parked(struct session_host *host)
 	}
 }
 
-void sessions_expire(struct session_host *host)
+void sessions_expire(struct session_host *host, int64_t seen_ms)
 {
-	expire_stalling(host);
-	expire_parked(host);
+	expire_stalling(host, seen_ms);
+	expire_parked(host, seen_ms);
 }
 
 int64_t sessions_next_expiry_ms(const struct session_host *host)
@@ -265,8 +264,8 @@ size_t sessions_log_cut(const struct session_host *host)
 	const struct session *session;
 	size_t cut = 0;
 
-	TAILQ_FOREACH(session, &host->all, all_link)
-	{
+	for (session = TAILQ_FIRST(&host->all); session != NULL;
+	     session = TAILQ_NEXT(session, all_link)) {
 		if (!session->serving.under_way)
 			continue;
 		serving_log(&session->serving, SERVING_CUT);

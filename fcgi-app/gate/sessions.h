@@ -27,10 +27,10 @@ void sessions_drive_ready(struct session_host *host);
 
 /*
  * Closes what has stalled, sooner while it holds too much memory, and ends the
- * waits whose deadline has come. Only after all events of this moment have been
- * handled: bytes may have come meanwhile.
+ * waits whose deadline has come. seen_ms (CLOCK_MONOTONIC): all events up to
+ * then have been handled; what has come later may be bytes of one that is due.
  */
-void sessions_expire(struct session_host *host);
+void sessions_expire(struct session_host *host, int64_t seen_ms);
 
 /* Goes on with the exchanges that were given back by now. */
 void sessions_continue_returned(struct session_host *host);

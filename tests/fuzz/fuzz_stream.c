@@ -56,8 +56,7 @@ static void check_request(char *const *parameters)
 static void check_codec(const struct intake *intake)
 {
 	struct span rest = buf_span(&intake->parameters), name, value;
-	struct codec_request *request =
-		codec_decode(get_codec(), rest);
+	struct codec_request *request = codec_decode(get_codec(), rest);
 	char *const *parameter;
 
 	assert(request != NULL);

@@ -123,7 +123,7 @@ static void turn(struct session_host *host, int fd, struct buf *out)
 			session_handle(event.data.ptr, event.events);
 		sessions_continue_returned(host);
 		sessions_drive_ready(host);
-		sessions_expire(host);
+		sessions_expire(host, host->transport.now_ms);
 		sessions_sweep(host);
 		while (drain(fd, out))
 			moved = true;

@@ -182,7 +182,7 @@ static void turn(void)
 			session_handle(event.data.ptr, event.events);
 		sessions_continue_returned(&host);
 		sessions_drive_ready(&host);
-		sessions_expire(&host);
+		sessions_expire(&host, now_ms);
 		sessions_sweep(&host);
 	}
 }
@@ -203,8 +203,8 @@ static int tear_down(void **state)
 	for (int i = 0; i < PEERS; i++)
 		hang_up(i);
 	/* Where a test has failed, it may have left some. */
-	TAILQ_FOREACH(session, &host.all, all_link)
-	{
+	for (session = TAILQ_FIRST(&host.all); session != NULL;
+	     session = TAILQ_NEXT(session, all_link)) {
 		if (session->phase == PHASE_PARKED)
 			waiting->resume(&session->serving.exchange);
 	}
