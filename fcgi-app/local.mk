@@ -88,13 +88,13 @@ libbuzon_a_SOURCES = \
 	fcgi-app/inbox/store_mariadb.c \
 	fcgi-app/inbox/store_mariadb.h \
 	fcgi-app/inbox/store_mariadb_append.c \
-	fcgi-app/inbox/store_mariadb_bind.c \
 	fcgi-app/inbox/store_mariadb_connection.c \
 	fcgi-app/inbox/store_mariadb_failure.c \
 	fcgi-app/inbox/store_mariadb_find.c \
 	fcgi-app/inbox/store_mariadb_private.h \
 	fcgi-app/inbox/store_mariadb_read.c \
 	fcgi-app/inbox/store_mariadb_select.c \
+	fcgi-app/inbox/store_mariadb_statement.c \
 	fcgi-app/system/clock.c \
 	fcgi-app/system/clock.h \
 	fcgi-app/system/log.c \
@@ -116,7 +116,8 @@ libbuzon_a_SOURCES = \
 	fcgi-app/text/hex.h \
 	fcgi-app/text/json.c \
 	fcgi-app/text/json.h \
-	fcgi-app/text/json_refuse.c \
+	fcgi-app/text/json_cursor.c \
+	fcgi-app/text/json_cursor.h \
 	fcgi-app/text/json_scan.c \
 	fcgi-app/text/json_token.c \
 	fcgi-app/text/json_token.h \

@@ -231,19 +231,3 @@ bool store_mariadb_ready(struct mariadb_store *mariadb)
 			0;
 	return mariadb->never_waits;
 }
-
-bool store_mariadb_prepare(struct mariadb_store *mariadb, MYSQL_STMT **slot,
-			   enum store_mariadb_failure *failure_r)
-{
-	struct span sql = buf_span(&mariadb->sql);
-	int64_t began_ms = clock_now_ms();
-
-	*slot = mysql_stmt_init(mariadb->connection);
-	if (*slot != NULL &&
-	    mysql_stmt_prepare(*slot, sql.data, sql.length) == 0)
-		return true;
-	/* Closes the statement with the connection or here. */
-	*failure_r = store_mariadb_failed(mariadb, *slot, began_ms);
-	close_statement(slot);
-	return false;
-}

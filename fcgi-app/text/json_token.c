@@ -4,50 +4,14 @@
 #include "text/hex.h"
 #include "text/utf8.h"
 
-enum { UNIT_DIGITS = JSON_ESCAPE_BYTES - 2 };
-
-int json_byte_at(const struct json_cursor *cursor, size_t at)
-{
-	if (at >= cursor->text.length)
-		return JSON_END;
-	return (unsigned char)cursor->text.data[at];
-}
-
-int json_peek(const struct json_cursor *cursor)
-{
-	return json_byte_at(cursor, cursor->at);
-}
+enum {
+	ESCAPE_BYTES = 6, /* \uXXXX */
+	UNIT_DIGITS = ESCAPE_BYTES - 2,
+};
 
 static bool is_digit(int byte)
 {
 	return byte >= '0' && byte <= '9';
-}
-
-static bool is_word(int byte)
-{
-	return is_digit(byte) || (byte >= 'a' && byte <= 'z') ||
-	       (byte >= 'A' && byte <= 'Z') || byte == '_' || byte == '+' ||
-	       byte == '-' || byte == '.';
-}
-
-struct span json_word_at(const struct json_cursor *cursor, size_t at)
-{
-	size_t length = 0;
-
-	while (is_word(json_byte_at(cursor, at + length)))
-		length++;
-	return (struct span){ cursor->text.data + at, length };
-}
-
-void json_skip_blanks(struct json_cursor *cursor)
-{
-	for (;;) {
-		int byte = json_peek(cursor);
-
-		if (byte != ' ' && byte != '\t' && byte != '\n' && byte != '\r')
-			return;
-		cursor->at++;
-	}
 }
 
 /* Reads up to four hexadecimal digits and returns how many there were. */
@@ -89,11 +53,11 @@ static enum err scan_unicode_escape(struct json_cursor *cursor,
 	if (digits < UNIT_DIGITS)
 		return json_refuse_at(cursor, start + 2 + digits,
 				      "four hexadecimal digits after '\\u'");
-	cursor->at += JSON_ESCAPE_BYTES;
+	cursor->at += ESCAPE_BYTES;
 	if (unit < 0xd800 || unit > 0xdfff)
 		return ERR_OK;
 	if (unit < 0xdc00 && low_surrogate_follows(cursor)) {
-		cursor->at += JSON_ESCAPE_BYTES;
+		cursor->at += ESCAPE_BYTES;
 	} else if (value->fault == JSON_STRING_GOOD) {
 		value->fault = JSON_STRING_LONE_SURROGATE;
 		value->fault_at = start;
@@ -235,4 +199,22 @@ enum err json_scan_token(struct json_cursor *cursor, struct json_value *value)
 	if (byte == '-' || is_digit(byte))
 		return scan_number(cursor, value);
 	return scan_word(cursor, value);
+}
+
+enum err json_refuse_string(const struct json_cursor *cursor,
+			    const struct json_value *string)
+{
+	if (string->fault == JSON_STRING_NOT_UTF8)
+		return problem_set(
+			cursor->problem, ERR_INVALID_JSON,
+			"At byte offset %zu: found byte 0x%02x that is not "
+			"UTF-8, expected a text in UTF-8.",
+			string->fault_at,
+			(unsigned int)json_byte_at(cursor, string->fault_at));
+	return problem_set(
+		cursor->problem, ERR_INVALID_JSON,
+		"At byte offset %zu: found '%.*s', one half of a surrogate "
+		"pair, expected both halves (as in \\ud83d\\ude00).",
+		string->fault_at, (int)ESCAPE_BYTES,
+		cursor->text.data + string->fault_at);
 }

@@ -1,6 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "inbox/store_mariadb_private.h"
 
+#include "system/clock.h"
+
+bool store_mariadb_prepare(struct mariadb_store *mariadb, MYSQL_STMT **slot,
+			   enum store_mariadb_failure *failure_r)
+{
+	struct span sql = buf_span(&mariadb->sql);
+	int64_t began_ms = clock_now_ms();
+
+	*slot = mysql_stmt_init(mariadb->connection);
+	if (*slot != NULL &&
+	    mysql_stmt_prepare(*slot, sql.data, sql.length) == 0)
+		return true;
+	/* Closes the statement with the connection or here. */
+	*failure_r = store_mariadb_failed(mariadb, *slot, began_ms);
+	if (*slot != NULL)
+		mysql_stmt_close(*slot);
+	*slot = NULL;
+	return false;
+}
+
 void store_mariadb_set_text(MYSQL_BIND *parameter, struct span text)
 {
 	static my_bool is_null = 1;

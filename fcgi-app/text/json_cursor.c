@@ -1,10 +1,51 @@
 /* SPDX-License-Identifier: MIT */
+#include "text/json_cursor.h"
+
+#include <stdbool.h>
 #include <stdio.h>
 
-#include "text/json_token.h"
 #include "text/utf8.h"
 
 enum { WORD_BYTES_MAX = 24, SEEN_BYTES = 128 };
+
+int json_byte_at(const struct json_cursor *cursor, size_t at)
+{
+	if (at >= cursor->text.length)
+		return JSON_END;
+	return (unsigned char)cursor->text.data[at];
+}
+
+int json_peek(const struct json_cursor *cursor)
+{
+	return json_byte_at(cursor, cursor->at);
+}
+
+static bool is_word(int byte)
+{
+	return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+	       (byte >= 'A' && byte <= 'Z') || byte == '_' || byte == '+' ||
+	       byte == '-' || byte == '.';
+}
+
+struct span json_word_at(const struct json_cursor *cursor, size_t at)
+{
+	size_t length = 0;
+
+	while (is_word(json_byte_at(cursor, at + length)))
+		length++;
+	return (struct span){ cursor->text.data + at, length };
+}
+
+void json_skip_blanks(struct json_cursor *cursor)
+{
+	for (;;) {
+		int byte = json_peek(cursor);
+
+		if (byte != ' ' && byte != '\t' && byte != '\n' && byte != '\r')
+			return;
+		cursor->at++;
+	}
+}
 
 /* Puts what stands at an offset into words. */
 static void describe_seen(const struct json_cursor *cursor, size_t at,
@@ -58,22 +99,4 @@ enum err json_refuse_at(const struct json_cursor *cursor, size_t at,
 enum err json_refuse(const struct json_cursor *cursor, const char *expected)
 {
 	return json_refuse_at(cursor, cursor->at, expected);
-}
-
-enum err json_refuse_string(const struct json_cursor *cursor,
-			    const struct json_value *string)
-{
-	if (string->fault == JSON_STRING_NOT_UTF8)
-		return problem_set(
-			cursor->problem, ERR_INVALID_JSON,
-			"At byte offset %zu: found byte 0x%02x that is not "
-			"UTF-8, expected a text in UTF-8.",
-			string->fault_at,
-			(unsigned int)json_byte_at(cursor, string->fault_at));
-	return problem_set(
-		cursor->problem, ERR_INVALID_JSON,
-		"At byte offset %zu: found '%.*s', one half of a surrogate "
-		"pair, expected both halves (as in \\ud83d\\ude00).",
-		string->fault_at, (int)JSON_ESCAPE_BYTES,
-		cursor->text.data + string->fault_at);
 }
