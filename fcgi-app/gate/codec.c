@@ -199,7 +199,7 @@ static void append_record(struct buf *out, int type, uint16_t request_id,
 }
 
 /* The next piece of what is still to be sent of a text. */
-static struct span take(struct span *text, size_t length)
+static struct span cut_piece(struct span *text, size_t length)
 {
 	struct span piece = { text->data, text->length };
 
@@ -215,9 +215,9 @@ enum err codec_encode(uint16_t request_id, struct span head, struct span body,
 	static const char complete[8] = { 0 };
 
 	while (head.length > 0 || body.length > 0) {
-		struct span first = take(&head, PIECE_MAX_BYTES);
+		struct span first = cut_piece(&head, PIECE_MAX_BYTES);
 		struct span second =
-			take(&body, PIECE_MAX_BYTES - first.length);
+			cut_piece(&body, PIECE_MAX_BYTES - first.length);
 
 		append_record(out, TYPE_STDOUT, request_id, first, second);
 	}

@@ -40,7 +40,8 @@ struct gate {
 };
 
 /* The address of each part below tells its events from a session's. */
-static bool watch(struct gate *gate, int fd, uint32_t events, void *tag)
+static bool watch_descriptor(struct gate *gate, int fd, uint32_t events,
+			     void *tag)
 {
 	struct epoll_event event = { .events = events, .data.ptr = tag };
 
@@ -178,10 +179,11 @@ static bool open_descriptors(struct gate *gate)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	gate->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-	return watch(gate, gate->signal_fd, EPOLLIN, &gate->signal_fd) &&
+	return watch_descriptor(gate, gate->signal_fd, EPOLLIN,
+				&gate->signal_fd) &&
 	       /* Never read: each write to it is an edge of its own. */
-	       watch(gate, host->serving.returns.wake_fd, EPOLLIN | EPOLLET,
-		     &host->serving.returns);
+	       watch_descriptor(gate, host->serving.returns.wake_fd,
+				EPOLLIN | EPOLLET, &host->serving.returns);
 }
 
 static void apply(struct session_host *host, const struct settings *settings,

@@ -157,8 +157,8 @@ static enum intake_result header_done(struct intake *intake)
 	return INTAKE_MORE;
 }
 
-static void keep(struct intake *intake, struct buf *buf, const char *bytes,
-		 size_t length)
+static void keep_content(struct intake *intake, struct buf *buf,
+			 const char *bytes, size_t length)
 {
 	if (intake->no_room)
 		return;
@@ -176,10 +176,10 @@ static void take_content(struct intake *intake, const char *bytes,
 		intake->begin_length += length;
 		break;
 	case RECORD_PARAMS:
-		keep(intake, &intake->parameters, bytes, length);
+		keep_content(intake, &intake->parameters, bytes, length);
 		break;
 	case RECORD_STDIN:
-		keep(intake, &intake->body, bytes, length);
+		keep_content(intake, &intake->body, bytes, length);
 		break;
 	default:
 		break;

@@ -16,7 +16,8 @@
 /* After accept() failed for want of descriptors or memory. */
 enum { ACCEPT_PAUSE_MS = 100 };
 
-static bool watch(struct listener *listener, int operation, uint32_t events)
+static bool watch_waiting(struct listener *listener, int operation,
+			  uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.ptr = listener };
 
@@ -36,7 +37,7 @@ bool listener_open(struct listener *listener, int fd, size_t sessions_max,
 		.accepting = true,
 	};
 	return flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 &&
-	       watch(listener, EPOLL_CTL_ADD, EPOLLIN);
+	       watch_waiting(listener, EPOLL_CTL_ADD, EPOLLIN);
 }
 
 static void set_accepting(struct listener *listener, bool accepting)
@@ -44,7 +45,7 @@ static void set_accepting(struct listener *listener, bool accepting)
 	if (listener->accepting == accepting)
 		return;
 	listener->accepting = accepting;
-	if (!watch(listener, EPOLL_CTL_MOD, accepting ? EPOLLIN : 0))
+	if (!watch_waiting(listener, EPOLL_CTL_MOD, accepting ? EPOLLIN : 0))
 		log_event(LOG_ERROR, "internal", NULL,
 			  "epoll_ctl on the listening socket: %s",
 			  strerrordesc_np(errno));

@@ -45,7 +45,7 @@ static void enter_closing(struct session *session)
  * there is no way to CLOSING but over RUNNING, that is after it was given or
  * taken back: nothing can be freed that somebody still uses.
  */
-static void enter(struct session *session, enum phase phase)
+static void enter_phase(struct session *session, enum phase phase)
 {
 	assert(may_follow[session->phase] & PHASE_BIT(phase));
 	session->phase = phase;
@@ -83,7 +83,7 @@ void session_close(struct session *session, enum serving_end end)
 	assert(session->phase != PHASE_PARKED);
 	if (session->serving.under_way)
 		serving_end(&session->serving, end);
-	enter(session, PHASE_CLOSING);
+	enter_phase(session, PHASE_CLOSING);
 }
 
 /* How an answer ends that can't be sent any more. */
@@ -99,12 +99,12 @@ static void follow(struct session *session, enum serving_next next)
 	case SERVING_RUNS:
 		break;
 	case SERVING_WAITS:
-		enter(session, PHASE_PARKED);
+		enter_phase(session, PHASE_PARKED);
 		if (session->transport.gone)
 			session_interrupt(session, EXCHANGE_ABANDONED);
 		break;
 	case SERVING_WRITES:
-		enter(session, PHASE_WRITING);
+		enter_phase(session, PHASE_WRITING);
 		break;
 	case SERVING_BROKEN:
 		session_close(session, broken_end(session));
@@ -121,7 +121,7 @@ void session_interrupt(struct session *session, enum exchange_interruption why)
 			session->serving.exchange.wait.deadline_ms = 0;
 		return;
 	}
-	enter(session, PHASE_RUNNING);
+	enter_phase(session, PHASE_RUNNING);
 	if (why == EXCHANGE_ABANDONED)
 		session_close(session, SERVING_ABANDONED);
 	else
@@ -130,7 +130,7 @@ void session_interrupt(struct session *session, enum exchange_interruption why)
 
 void session_continue(struct session *session)
 {
-	enter(session, PHASE_RUNNING);
+	enter_phase(session, PHASE_RUNNING);
 	follow(session, serving_continue(&session->serving));
 	session_drive(session);
 }
@@ -160,7 +160,7 @@ static bool read_on(struct session *session)
 {
 	switch (transport_receive(&session->transport)) {
 	case TRANSPORT_REQUEST:
-		enter(session, PHASE_RUNNING);
+		enter_phase(session, PHASE_RUNNING);
 		follow(session, serving_begin(&session->serving));
 		return true;
 	case TRANSPORT_MOVED:
@@ -180,16 +180,16 @@ static void answer_sent(struct session *session)
 {
 	serving_end(&session->serving, SERVING_SENT);
 	if (session->serving.last) {
-		enter(session, PHASE_CLOSING);
+		enter_phase(session, PHASE_CLOSING);
 		return;
 	}
 	transport_next_request(&session->transport);
-	enter(session, PHASE_READING);
+	enter_phase(session, PHASE_READING);
 }
 
-static void next_piece(struct session *session)
+static void write_next_piece(struct session *session)
 {
-	enter(session, PHASE_RUNNING);
+	enter_phase(session, PHASE_RUNNING);
 	follow(session, serving_step(&session->serving));
 }
 
@@ -207,10 +207,10 @@ static bool write_on(struct session *session)
 		else if (!pressure_paces_answers(
 				 &transport->shared->pressure) ||
 			 !transport_await_room(transport))
-			next_piece(session);
+			write_next_piece(session);
 		return true;
 	case TRANSPORT_ROOM:
-		next_piece(session);
+		write_next_piece(session);
 		return true;
 	case TRANSPORT_GONE:
 		transport->gone = true;

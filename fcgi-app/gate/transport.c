@@ -13,7 +13,7 @@
  * send is watched only while there is none: each answer that the peer reads
  * would be an event.
  */
-static bool watch(struct transport *transport, int operation, bool room)
+static bool watch_socket(struct transport *transport, int operation, bool room)
 {
 	struct epoll_event event = {
 		.events = EPOLLIN | EPOLLRDHUP | EPOLLET |
@@ -39,7 +39,7 @@ bool transport_open(struct transport *transport,
 	intake_init(&transport->intake, shared->body_max_bytes);
 	buf_init(&transport->rest, TRANSPORT_RECEIVE_BYTES);
 	buf_init(&transport->outbox, SIZE_MAX / 2);
-	return watch(transport, EPOLL_CTL_ADD, false);
+	return watch_socket(transport, EPOLL_CTL_ADD, false);
 }
 
 /* Counts what the request holds now, with what has come behind it. */
@@ -195,7 +195,7 @@ void transport_next_request(struct transport *transport)
 
 bool transport_await_room(struct transport *transport)
 {
-	if (!watch(transport, EPOLL_CTL_MOD, true))
+	if (!watch_socket(transport, EPOLL_CTL_MOD, true))
 		return false;
 	/* Where it has room by now, that is an event at once. */
 	transport->writable = false;
@@ -211,7 +211,7 @@ static enum transport_report all_sent(struct transport *transport)
 	spares_take(&shared->spares, &transport->outbox);
 	transport->outbox_sent = 0;
 	if (transport->watches_room)
-		(void)watch(transport, EPOLL_CTL_MOD, false);
+		(void)watch_socket(transport, EPOLL_CTL_MOD, false);
 	return TRANSPORT_SENT;
 }
 

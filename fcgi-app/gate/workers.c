@@ -66,7 +66,7 @@ static struct exchange *pick(struct workers *workers)
 }
 
 /* The next exchange; NULL when there will be none. */
-static struct exchange *take(struct workers *workers)
+static struct exchange *wait_for_exchange(struct workers *workers)
 {
 	struct exchange *exchange = NULL;
 
@@ -90,7 +90,7 @@ static void *work(void *argument)
 	for (;;) {
 		enum exchange_outcome outcome;
 
-		exchange = take(workers);
+		exchange = wait_for_exchange(workers);
 		if (exchange == NULL)
 			break;
 		if (store == NULL) /* there was no memory; is there now? */
