@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from commands import run
+from database import Database, Session
+from http_client import JSON, json_body
 from units import Unit, drop_in, exposure, is_within
 from waiting import wait_until
 
@@ -70,6 +72,23 @@ def test_a_wrong_setting_is_not_tried_again(unit: Unit) -> None:
         run("systemctl", "start", unit.service)
         wait_until(lambda: unit.property("Result") == "exit-code", 10, "it has ended")
     assert unit.property("ExecMainStatus") == "78"
+    assert unit.property("NRestarts") == "0"
+
+
+def test_a_stop_that_leaves_a_request_without_its_answer_is_told(
+    unit: Unit, database: Database
+) -> None:
+    waits = drop_in(unit, "[Service]\nEnvironment=BUZON_DB_TIMEOUT=20\n")
+    with waits, unit.api() as api, Session(database) as lock_holder:
+        wait_until(lambda: api.get("/api/health").status == 200, 10, "it has its database")
+        api.store("ana", "¡hola!")
+        lock_holder.hold_append_lock()
+        api.send("POST", "/api/message", {"Content-Type": JSON}, json_body("ana", "late"))
+        wait_until(database.waiting_for_lock, 5, "it waits for the lock")
+        run("systemctl", "stop", unit.service)
+        lock_holder.release()
+    assert unit.property("Result") == "exit-code"
+    assert unit.property("ExecMainStatus") == "75"
     assert unit.property("NRestarts") == "0"
 
 
