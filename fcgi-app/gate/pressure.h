@@ -13,8 +13,11 @@
  */
 
 enum {
-	/* One bound for all requests that came in and are not answered. */
-	PRESSURE_REQUESTS_MAX_BYTES = 128 * 1024 * 1024,
+	/*
+	 * One bound for all requests that came in and are not answered. With
+	 * what is decoded of them it is half of what a container may use.
+	 */
+	PRESSURE_REQUESTS_MAX_BYTES = 64 * 1024 * 1024,
 	/* What a request may hold also above the bound: most are smaller. */
 	PRESSURE_REQUEST_SMALL_BYTES = 4096,
 };

@@ -128,7 +128,7 @@ def test_requests_hold_no_more_memory_than_one_bound(system: System) -> None:
         with replica.api() as api:
             assert api.get("/api/test").status == 200
             assert api.post_message(unique(), "small").status == 201
-            assert replica.memory_kib("VmHWM") - before < 160 * 1024
+            assert replica.memory_kib("VmHWM") - before < 96 * 1024
         statuses = []
         for connection in many:
             try:
