@@ -162,7 +162,10 @@ static bool turn(struct gate *gate)
 	if (host->serving.draining)
 		drain(gate);
 	watcher_turn(&gate->finder, host->transport.now_ms);
-	/* Last, so that what all these give back needs no wake. */
+	/*
+	 * Last, so that what all these give back needs no wake. Who wakes the
+	 * gate before this is not heard: patience_ms() asks the finder.
+	 */
 	sessions_continue_returned(host);
 	sessions_sweep(host);
 	listener_resume(&gate->listener);

@@ -207,13 +207,15 @@ void finder_turn(struct finder *finder)
 {
 	if (finder->phase == PHASE_LENT && has_come_back(finder))
 		end_batch(finder, finder->err);
-	while (finder_is_due(finder))
+	while (finder->phase == PHASE_IDLE && finder->waiting > 0)
 		begin_batch(finder);
 }
 
-bool finder_is_due(const struct finder *finder)
+bool finder_is_due(struct finder *finder)
 {
-	return finder->phase == PHASE_IDLE && finder->waiting > 0;
+	return finder->phase == PHASE_LENT
+		       ? has_come_back(finder)
+		       : finder->phase == PHASE_IDLE && finder->waiting > 0;
 }
 
 const struct store_wait *finder_wait(const struct finder *finder)

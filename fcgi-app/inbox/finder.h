@@ -71,8 +71,11 @@ enum err finder_submit(struct finder *finder, struct lookup *lookup) MUST_CHECK;
  */
 void finder_turn(struct finder *finder);
 
-/* Whether lookups wait that finder_turn() would begin. */
-bool finder_is_due(const struct finder *finder);
+/*
+ * Whether finder_turn() has something to do: lookups to begin, or what the
+ * helper has done. A loop that may lose wakes asks before it waits.
+ */
+bool finder_is_due(struct finder *finder);
 
 /*
  * What the statement that is under way in the loop waits for, or NULL. The

@@ -96,6 +96,9 @@ def test_every_call_may_fail(
     assert {way.call for way in serving.ways} - set(points) <= MAY_BE_MISSED
 
 
+# A thread that is done before the gate looks need not wake it, so one try may meet nothing.
+TRIES = 20
+
 # what is planted in the program, the step that meets it, what is said of it
 PLANTED = [
     ("calloc unchecked", "post with a key", "it died: ERROR: AddressSanitizer: SEGV"),
@@ -114,6 +117,6 @@ def test_a_planted_fault_is_found(
     with Serving(system, program, ledger) as serving:
         serving.start()
         (step,) = [step for step in serving.steps if step.name == step_name]
-        assert serving.point(step, serving.way(planted), 1)
+        assert any(serving.point(step, serving.way(planted), 1) for _ in range(TRIES))
     faults = [*serving.result.faults, *ledger.faults()]
     assert any(said in fault for fault in faults), faults

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -110,7 +111,7 @@ static bool turn(int patience_ms)
 static void finish(void)
 {
 	while (pending > 0) {
-		if (watcher_next_expiry_ms(&watcher) >= 0)
+		if (finder_wait(finder) != NULL)
 			store_fake_answer(fake);
 		assert_true(turn(PATIENCE_MS));
 	}
@@ -184,11 +185,38 @@ static void what_gathers_meanwhile_is_begun_with_the_answer(void **state)
 static void what_would_block_is_for_the_helper(void **state)
 {
 	(void)state;
+	store_fake_hold(fake, STORE_FAKE_FIND);
 	submit(0, 3);
 	watcher_turn(&watcher, clock_now_ms());
 	assert_int_equal(watcher_next_expiry_ms(&watcher), -1);
+	store_fake_release(fake, STORE_FAKE_FIND);
 	assert_true(turn(PATIENCE_MS));
 	assert_done(0, 3);
+}
+
+/* The gate does not hear a wake that comes before it looks at returns. */
+static void what_the_helper_has_done_is_due_without_a_wake(void **state)
+{
+	struct pollfd poller = { .fd = wake_fd, .events = POLLIN };
+
+	(void)state;
+	submit(0, 3);
+	watcher_turn(&watcher, clock_now_ms());
+	assert_int_equal(poll(&poller, 1, PATIENCE_MS), 1);
+	assert_int_equal(watcher_next_expiry_ms(&watcher), 0);
+	watcher_turn(&watcher, clock_now_ms());
+	assert_done(0, 3);
+	assert_int_equal(watcher_next_expiry_ms(&watcher), -1);
+}
+
+static void what_is_submitted_is_due(void **state)
+{
+	(void)state;
+	assert_int_equal(watcher_next_expiry_ms(&watcher), -1);
+	submit(0, 1);
+	assert_int_equal(watcher_next_expiry_ms(&watcher), 0);
+	watcher_turn(&watcher, clock_now_ms());
+	finish();
 }
 
 static void what_takes_too_long_is_for_the_helper(void **state)
@@ -197,11 +225,13 @@ static void what_takes_too_long_is_for_the_helper(void **state)
 
 	(void)state;
 	begin_in_loop(0, 2);
+	store_fake_hold(fake, STORE_FAKE_FIND);
 	until_ms = watcher_next_expiry_ms(&watcher);
 	watcher_turn(&watcher, until_ms - 1);
 	assert_int_equal(watcher_next_expiry_ms(&watcher), until_ms);
 	watcher_turn(&watcher, until_ms);
 	assert_int_equal(watcher_next_expiry_ms(&watcher), -1);
+	store_fake_release(fake, STORE_FAKE_FIND);
 	finish();
 	assert_done(0, 2);
 	assert_int_equal(store_fake_calls(fake, STORE_FAKE_FIND), 2);
@@ -228,9 +258,11 @@ static void what_epoll_does_not_take_is_for_the_helper(void **state)
 	store_fake_answer(fake);
 	assert_true(turn(PATIENCE_MS));
 	watcher.epoll_fd = wake_fd; /* which is none */
+	store_fake_hold(fake, STORE_FAKE_FIND);
 	submit(1, 3);
 	watcher_turn(&watcher, clock_now_ms());
 	assert_int_equal(watcher_next_expiry_ms(&watcher), -1);
+	store_fake_release(fake, STORE_FAKE_FIND);
 	finish();
 	assert_done(0, 3);
 	assert_int_equal(store_fake_calls(fake, STORE_FAKE_FIND), 2);
@@ -262,6 +294,8 @@ int main(void)
 		TEST(an_answer_is_told_once),
 		TEST(what_gathers_meanwhile_is_begun_with_the_answer),
 		TEST(what_would_block_is_for_the_helper),
+		TEST(what_the_helper_has_done_is_due_without_a_wake),
+		TEST(what_is_submitted_is_due),
 		TEST(what_takes_too_long_is_for_the_helper),
 		TEST(an_answer_to_what_has_expired_is_nothing),
 		TEST(what_epoll_does_not_take_is_for_the_helper),
