@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
+from statistics import median
 
 import pytest
 
@@ -143,12 +144,18 @@ class Attack:
         return found
 
     def late(self) -> list[str]:
-        """Whose answers take too long."""
+        """Whose answers take too long, in most of the seconds: what else happens on the
+        machine may spoil one."""
         calm = self.p99(0, self.began)
+        each_second = [
+            self.p99(self.gathered + second, self.gathered + second + 1)
+            for second in range(int(self.ended - self.gathered))
+        ]
         return [
             f"99 of 100 of {name} take {seconds * 1000:.0f} ms"
-            for name, seconds in self.p99(self.gathered, self.ended).items()
-            if seconds > max(P99_SECONDS, P99_RATIO * calm[name])
+            for name in calm
+            if (seconds := median(found[name] for found in each_second))
+            > max(P99_SECONDS, P99_RATIO * calm[name])
         ]
 
     def __str__(self) -> str:
@@ -172,7 +179,7 @@ def test_slow_clients_cost_others_nothing(
     full: bool,
     figure: Callable[[str], None],
 ) -> None:
-    attack = Attack(served, page, 240 if full else 4)
+    attack = Attack(served, page, 240 if full else 5)
     figure(str(attack))
     assert attack.most >= 0.9 * ALL, f"only {attack.most} slow clients came"
     assert not attack.faults()
