@@ -15,20 +15,29 @@ from waiting import wait_until
 MESSAGES = 10
 
 
-def posted_to(system: System, sender: str) -> Counter[str]:
-    """How many of MESSAGES posts each replica took, by their own logs."""
-    identifiers = []
-    for number in range(MESSAGES):
-        with closing(system.api()) as api:
-            answer = api.post_message(sender, str(number))
-        assert answer.status == 201, str(answer)
-        identifiers.append(answer.header("X-Request-ID"))
+def logged_by(system: System, identifiers: set[str | None]) -> Counter[str]:
+    """How many of these requests each replica has answered, by its own log."""
     return Counter(
         name
         for name in system.replica_names()
         for line in (system.var / "log" / f"{name}.log").read_text().splitlines()
         if line.startswith("{") and json.loads(line).get("request_id") in identifiers
     )
+
+
+def posted_to(system: System, sender: str) -> Counter[str]:
+    """How many of MESSAGES posts each replica took."""
+    identifiers = set()
+    for number in range(MESSAGES):
+        with closing(system.api()) as api:
+            answer = api.post_message(sender, str(number))
+        assert answer.status == 201, str(answer)
+        identifiers.add(answer.header("X-Request-ID"))
+    # A request is logged once its answer is sent, which may be read by then.
+    wait_until(
+        lambda: logged_by(system, identifiers).total() == MESSAGES, 5, "all are logged"
+    )
+    return logged_by(system, identifiers)
 
 
 def test_posts_go_to_the_first_replica_while_it_answers() -> None:
